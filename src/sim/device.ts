@@ -1,0 +1,20 @@
+import type { Frame } from "./frame.ts";
+import { type Duration, us } from "./time.ts";
+
+/** What every box takes to pass a frame from one of its devices to the next, as seen in captures. */
+export const BOX_TIME: Duration = us(1);
+
+export type FrameHandler = (frame: Frame) => void;
+
+/**
+ * Something frames leave through and arrive by: a link's end, a TUN, a bridge's own side. Devices can be wrapped: capture and
+ * fault injection are functions from Device to Device.
+ */
+export interface Device {
+  /** The largest network-layer packet, in bytes: without the Ethernet header. */
+  readonly mtu: number;
+  /** Gives `frame` away. Its `at` is when it leaves. */
+  send(frame: Frame): void;
+  /** Sets who takes arriving frames; the handler owns them. */
+  onFrame(handler: FrameHandler): void;
+}

@@ -1,0 +1,100 @@
+import { START, type Time } from "./time.ts";
+
+/** Room kept before a frame's first byte, for a tunnel's outer headers; puts an IP header behind Ethernet at a multiple of four. */
+const HEADROOM = 66;
+/** Buffers of this size are kept for reuse; larger ones (reassembled datagrams) are left to the garbage collector. */
+const POOLED_SIZE = 2048;
+const POOL_LIMIT = 4096;
+
+/**
+ * Bytes on their way: `bytes` from `start` to `end`. A frame has one owner. `send` gives it away; whoever keeps, floods or
+ * duplicates one copies it; whoever ends its way releases it.
+ */
+export class Frame {
+  bytes: Uint8Array;
+  start = 0;
+  end = 0;
+  /** The same on every copy and every rewritten form of one packet; the capture's `epb_packetid`. */
+  lineage = 0;
+  /** When the frame is where it is: never before the clock, and a few µs after it inside a box, which takes time to handle it. */
+  at: Time = START;
+  /** What the box that holds the frame keeps with it from one of its devices to the next; a link takes it off. */
+  context: unknown;
+  readonly #pool: FramePool;
+  #free = false;
+
+  constructor(pool: FramePool, bytes: Uint8Array) {
+    this.#pool = pool;
+    this.bytes = bytes;
+  }
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** The frame's bytes as a view; valid until the frame is given away. */
+  view(): Uint8Array {
+    return this.bytes.subarray(this.start, this.end);
+  }
+
+  /** Ends the frame's way. Its buffer will be another frame's; releasing twice has no effect. */
+  release(): void {
+    if (this.#free) return;
+    this.#free = true;
+    this.#pool.give(this);
+  }
+
+  /** For the pool: makes a released frame usable again. */
+  revive(): void {
+    this.#free = false;
+  }
+}
+
+/** Makes frames and takes them back, so that the packet path allocates no buffers. Also numbers the lineages of a run. */
+export class FramePool {
+  readonly #free: Frame[] = [];
+  #lineages = 0;
+
+  /** A frame of `length` bytes with a new lineage. Its content is undefined: whoever creates it writes every byte. */
+  create(length: number): Frame {
+    return this.#take(length, this.newLineage());
+  }
+
+  /** A second frame with the same bytes, time and lineage. */
+  copy(frame: Frame): Frame {
+    const copy = this.derive(frame, frame.length);
+    copy.bytes.set(frame.bytes.subarray(frame.start, frame.end), copy.start);
+    copy.context = frame.context;
+    return copy;
+  }
+
+  /** A frame of `length` bytes, to be written, that carries on the way of `frame`: a fragment, a reassembled or wrapped packet. */
+  derive(frame: Frame, length: number): Frame {
+    const derived = this.#take(length, frame.lineage);
+    derived.at = frame.at;
+    return derived;
+  }
+
+  /** The next lineage number: 1, 2, 3, … */
+  newLineage(): number {
+    return ++this.#lineages;
+  }
+
+  /** For {@link Frame.release}. */
+  give(frame: Frame): void {
+    if (frame.bytes.length === POOLED_SIZE && this.#free.length < POOL_LIMIT) this.#free.push(frame);
+  }
+
+  #take(length: number, lineage: number): Frame {
+    const needed = HEADROOM + length;
+    let frame = needed <= POOLED_SIZE ? this.#free.pop() : undefined;
+    if (frame === undefined) frame = new Frame(this, new Uint8Array(Math.max(needed, POOLED_SIZE)));
+    else frame.revive();
+    frame.start = HEADROOM;
+    frame.end = needed;
+    frame.lineage = lineage;
+    frame.at = START;
+    frame.context = undefined;
+    return frame;
+  }
+}
