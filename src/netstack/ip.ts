@@ -1,0 +1,256 @@
+import { assert, type Frame } from "../sim/index.ts";
+import type { Addressing, Hop } from "./addressing.ts";
+import type { HostContext } from "./context.ts";
+import type { DropReason } from "./drop.ts";
+import { fragment, needsFragmenting } from "./fragment.ts";
+import type { Hook, PacketHook } from "./hooks.ts";
+import { IdentificationSource } from "./identification.ts";
+import type { Interface } from "./interface.ts";
+import {
+  ANY_ADDRESS,
+  type Ipv4Address,
+  isLoopback,
+  isMulticast,
+  isZeroNet,
+  LIMITED_BROADCAST,
+} from "./ipv4-address.ts";
+import { Packet } from "./packet.ts";
+import { Reassembler } from "./reassembly.ts";
+import { ETHERNET_HEADER_LENGTH } from "./wire/ethernet.ts";
+import { IcmpType, TimeExceededCode, UnreachableCode } from "./wire/icmp.ts";
+import { emitIpv4Header, fillIpv4Checksum, IPV4_HEADER_LENGTH } from "./wire/ipv4.ts";
+
+/** What {@link IpLayer} needs of its neighbours in the stack. */
+export interface IpNeighbours {
+  /** Hands a packet to the link layer. */
+  transmit(packet: Packet, out: Interface, nextHop: Ipv4Address): void;
+  /** Takes a packet for this host; false when nobody knows its protocol. */
+  deliver(packet: Packet): boolean;
+  icmpError(about: Packet, type: number, code: number, rest?: number): void;
+}
+
+/** What a layer above asks to be sent. */
+export interface DatagramHeader {
+  readonly protocol: number;
+  readonly source: Ipv4Address;
+  readonly destination: Ipv4Address;
+  readonly dontFragment: boolean;
+  /** `undefined` leaves it to the host: 0 with DF, else a counter per destination, as `ip_select_ident` does. */
+  readonly identification?: number;
+  readonly ttl?: number;
+  readonly typeOfService?: number;
+}
+
+/** IPv4 in the order of Linux's net/ipv4/ip_input.c, ip_forward.c and ip_output.c, with the five hooks in their places. */
+export class IpLayer {
+  hook: PacketHook | undefined;
+  readonly #host: HostContext;
+  readonly #addressing: Addressing;
+  readonly #below: IpNeighbours;
+  readonly #identifications: IdentificationSource;
+  readonly #reassembler: Reassembler;
+
+  constructor(host: HostContext, addressing: Addressing, below: IpNeighbours) {
+    this.#host = host;
+    this.#addressing = addressing;
+    this.#below = below;
+    this.#identifications = new IdentificationSource(host.random.fork("ip-id"));
+    this.#reassembler = new Reassembler(host.clock, host.frames, {
+      drop: (packet, reason) => host.drop(packet, reason),
+      timedOut: (first) => this.#reassemblyTimedOut(first),
+    });
+  }
+
+  /** A packet whose header was found sound came in through `packet.in`. */
+  receive(packet: Packet): void {
+    const seen = packet.prerouted ? packet : this.prerouting(packet);
+    if (seen !== undefined) this.routeInput(seen);
+  }
+
+  /** Defragments if the hook wants datagrams and runs "prerouting"; `undefined` when the packet ended or waits for its other pieces. */
+  prerouting(packet: Packet): Packet | undefined {
+    const whole = this.hook?.wantsDatagrams && packet.isFragment ? this.#reassemble(packet) : packet;
+    if (whole === undefined) return undefined;
+    return this.runHook("prerouting", whole) ? whole : undefined;
+  }
+
+  /** Runs one hook; false when it ended the packet. */
+  runHook(hook: Hook, packet: Packet): boolean {
+    if (this.hook === undefined) return true;
+    const verdict = this.hook.run(hook, packet);
+    if (verdict === "accept") return true;
+    this.#host.drop(packet, verdict);
+    return false;
+  }
+
+  /** The way on after "prerouting": to this host, or forwarding. */
+  routeInput(packet: Packet): void {
+    const fault = this.#martian(packet);
+    if (fault !== undefined) return this.#host.drop(packet, fault);
+    if (packet.route !== undefined) return this.#forward(packet);
+    const destination = packet.destination;
+    const here = this.#addressing.isLocal(destination) || this.#addressing.isBroadcast(destination);
+    if (here || isMulticast(destination)) return this.#deliver(packet);
+    if (!this.#host.sysctls.forwarding) return this.#host.drop(packet, "forwarding-off");
+    this.#forward(packet);
+  }
+
+  /** Makes a packet with room for `length` bytes behind its header, to be filled in and given to {@link send}. */
+  create(header: DatagramHeader, length: number): Packet {
+    const total = IPV4_HEADER_LENGTH + length;
+    const frame = this.#host.frames.create(ETHERNET_HEADER_LENGTH + total);
+    frame.at = this.#host.now();
+    const ip = frame.start + ETHERNET_HEADER_LENGTH;
+    const identification = header.identification ?? (header.dontFragment ? 0 : this.#identifications.next(header));
+    emitIpv4Header(
+      {
+        headerLength: IPV4_HEADER_LENGTH,
+        typeOfService: header.typeOfService ?? 0,
+        totalLength: total,
+        identification,
+        dontFragment: header.dontFragment,
+        moreFragments: false,
+        fragmentOffset: 0,
+        ttl: header.ttl ?? this.#host.sysctls.defaultTtl,
+        protocol: header.protocol,
+        checksum: 0,
+        source: header.source,
+        destination: header.destination,
+      },
+      frame.bytes,
+      ip,
+    );
+    fillIpv4Checksum(frame.bytes, ip);
+    return new Packet(frame, ip);
+  }
+
+  /** Sends a packet of this host: "output", routing again if that changed where it goes, "postrouting", and out. */
+  send(packet: Packet): void {
+    const first = this.#addressing.hop(packet.destination);
+    if (first === undefined) return this.#host.drop(packet, "no-route");
+    packet.out = first.out;
+    this.#routed(packet, first);
+    const { destination, mark } = packet;
+    if (!this.runHook("output", packet)) return;
+    const changed = packet.destination !== destination || packet.mark !== mark;
+    const hop = changed ? this.#addressing.hop(packet.destination) : first;
+    if (hop === undefined) return this.#host.drop(packet, "no-route");
+    if (changed) this.#routed(packet, hop);
+    this.#output(packet, hop);
+  }
+
+  #output(packet: Packet, hop: Hop): void {
+    packet.out = hop.out;
+    if (!this.runHook("postrouting", packet)) return;
+    if (!needsFragmenting(packet, hop.out.mtu)) return this.#below.transmit(packet, hop.out, hop.nextHop);
+    if (packet.dontFragment && packet.length > hop.out.mtu && packet.fragments === undefined) {
+      this.#below.icmpError(packet, IcmpType.unreachable, UnreachableCode.fragmentationNeeded, hop.out.mtu);
+      return this.#host.drop(packet, "fragmentation-needed");
+    }
+    for (const piece of this.cut(packet, hop.out.mtu)) this.#below.transmit(piece, hop.out, hop.nextHop);
+  }
+
+  /** Fragments `packet`, or gives back the pieces it was reassembled from. */
+  cut(packet: Packet, mtu: number): readonly Packet[] {
+    const pieces = fragment(packet, mtu, this.#host.frames);
+    if (this.#host.events.active) this.#host.emit(packet.lineage, { kind: "fragmented", into: pieces.length });
+    return pieces;
+  }
+
+  #deliver(packet: Packet): void {
+    const whole = packet.isFragment ? this.#reassemble(packet) : packet;
+    if (whole === undefined || !this.runHook("input", whole)) return;
+    if (!this.#below.deliver(whole)) {
+      this.#below.icmpError(whole, IcmpType.unreachable, UnreachableCode.protocol);
+      this.#host.drop(whole, "unknown-protocol");
+    }
+  }
+
+  /** `ip_forward`: TTL and MTU are looked at before the FORWARD hook. */
+  #forward(packet: Packet): void {
+    const hop = packet.route ?? this.#addressing.hop(packet.destination);
+    if (hop === undefined) {
+      this.#below.icmpError(packet, IcmpType.unreachable, UnreachableCode.network);
+      return this.#host.drop(packet, "no-route");
+    }
+    if (packet.ttl <= 1) {
+      this.#below.icmpError(packet, IcmpType.timeExceeded, TimeExceededCode.ttl);
+      return this.#host.drop(packet, "ttl-expired");
+    }
+    const longest = packet.fragments === undefined ? packet.length : longestPiece(packet);
+    if (packet.dontFragment && longest > hop.out.mtu) {
+      this.#below.icmpError(packet, IcmpType.unreachable, UnreachableCode.fragmentationNeeded, hop.out.mtu);
+      return this.#host.drop(packet, "fragmentation-needed");
+    }
+    packet.out = hop.out;
+    this.#routed(packet, hop);
+    this.#decrementTtl(packet);
+    if (this.runHook("forward", packet)) this.#output(packet, hop);
+  }
+
+  #decrementTtl(packet: Packet): void {
+    const from = packet.ttl;
+    packet.ttl = from - 1;
+    if (!this.#host.events.active) return;
+    const cause = { kind: "forwarding" } as const;
+    this.#host.emit(packet.lineage, { kind: "rewritten", hook: "forward", field: "ttl", from, to: from - 1, cause });
+  }
+
+  /** `ip_route_input_slow` and `fib_validate_source` (net/ipv4): addresses that cannot have come this way. */
+  #martian(packet: Packet): DropReason | undefined {
+    const { source, destination } = packet;
+    const through = packet.in;
+    assert(through !== undefined, "a received packet has an interface");
+    if (!through.resolves && isLoopback(source)) return undefined;
+    if (isMulticast(source) || source === LIMITED_BROADCAST) return "martian-source";
+    if (isZeroNet(source) && !(source === ANY_ADDRESS && destination === LIMITED_BROADCAST)) return "martian-source";
+    if (isZeroNet(destination)) return "martian-destination";
+    if (!through.resolves) return undefined;
+    if (!this.#host.sysctls.routeLocalnet) {
+      if (isLoopback(source)) return "martian-source";
+      if (isLoopback(destination)) return "martian-destination";
+    }
+    if (this.#addressing.isLocal(source)) return "martian-source";
+    const filter = this.#host.sysctls.reversePathFilter;
+    if (filter === "off" || this.#addressing.isReachable(source, filter === "strict" ? through : undefined))
+      return undefined;
+    return "reverse-path-filter";
+  }
+
+  #reassemble(packet: Packet): Packet | undefined {
+    const whole = this.#reassembler.add(packet);
+    if (whole !== undefined && this.#host.events.active) {
+      this.#host.emit(whole.lineage, { kind: "reassembled", from: whole.fragments?.length ?? 0 });
+    }
+    return whole;
+  }
+
+  /** A forwarding host keeps quiet about datagrams it only put together for its hooks (`ip_expire`, net/ipv4/ip_fragment.c). */
+  #reassemblyTimedOut(first: Packet): void {
+    if (!this.#addressing.isLocal(first.destination)) return;
+    this.#below.icmpError(first, IcmpType.timeExceeded, TimeExceededCode.reassembly);
+  }
+
+  #routed(packet: Packet, hop: Hop): void {
+    if (!this.#host.events.active) return;
+    const { out, nextHop } = hop;
+    const direct = nextHop === packet.destination;
+    this.#host.emit(packet.lineage, {
+      kind: "routed",
+      destination: packet.destination,
+      out: out.name,
+      nextHop: direct ? undefined : nextHop,
+    });
+  }
+}
+
+function longestPiece(packet: Packet): number {
+  return Math.max(...(packet.fragments ?? [])) + (packet.transport - packet.ip);
+}
+
+/** Makes a packet of the IPv4 bytes that follow a frame's Ethernet header. The header must have been found sound. */
+export function packetOf(frame: Frame, ip: number, through: Interface): Packet {
+  const packet = new Packet(frame, ip);
+  packet.in = through;
+  return packet;
+}

@@ -1,0 +1,184 @@
+import { after, type Clock, type Duration, type Random, seconds, type Timer } from "../sim/index.ts";
+import type { Interface } from "./interface.ts";
+import type { Ipv4Address } from "./ipv4-address.ts";
+import { type MacAddress, ZERO_MAC } from "./mac.ts";
+import type { Packet } from "./packet.ts";
+
+/** Linux's states of a neighbour entry (net/core/neighbour.c); without NOARP and PERMANENT. */
+export type NeighbourState = "incomplete" | "reachable" | "stale" | "delay" | "probe" | "failed";
+
+/** Defaults of net.ipv4.neigh.default.*. */
+const RETRANSMIT = seconds(1);
+const BASE_REACHABLE = seconds(30);
+const DELAY_FIRST_PROBE = seconds(5);
+const BROADCAST_PROBES = 3;
+const UNICAST_PROBES = 3;
+/** Packets that may wait for one address; the oldest gives way, as in `__neigh_event_send`. */
+const QUEUE_LIMIT = 101;
+/** gc_thresh3: entries beyond it push out the oldest that is not in use. */
+const TABLE_LIMIT = 1024;
+
+export interface NeighbourEvents {
+  /** Asks on the wire for `address`; `to` is set for a probe of an entry that was known. */
+  request(on: Interface, address: Ipv4Address, to: MacAddress | undefined): void;
+  /** A packet that waited can go. */
+  resolved(packet: Packet, on: Interface, mac: MacAddress): void;
+  /** A packet that waited cannot go: nobody answered, or newer ones needed its place. */
+  unresolved(packet: Packet, why: "neighbour-unreachable" | "arp-queue-full"): void;
+}
+
+interface Entry {
+  readonly on: Interface;
+  readonly address: Ipv4Address;
+  readonly timer: Timer;
+  state: NeighbourState;
+  mac: MacAddress;
+  probes: number;
+  waiting: Packet[];
+}
+
+/** A host's neighbours, per interface: who has which hardware address, how sure that is, and packets waiting to know. */
+export class NeighbourTable {
+  readonly #clock: Clock;
+  readonly #events: NeighbourEvents;
+  readonly #reachable: Duration;
+  readonly #entries = new Map<Interface, Map<Ipv4Address, Entry>>();
+  #size = 0;
+
+  constructor(clock: Clock, random: Random, events: NeighbourEvents) {
+    this.#clock = clock;
+    this.#events = events;
+    // Between half and one and a half times the base, drawn once per host, so that hosts do not probe in step.
+    this.#reachable = (BASE_REACHABLE / 2 + random.below(BASE_REACHABLE)) as Duration;
+  }
+
+  /** The hardware address to use now; `undefined` when `packet` was kept to wait for it. */
+  resolve(on: Interface, address: Ipv4Address, packet: Packet): MacAddress | undefined {
+    const entry = this.#find(on, address) ?? this.#create(on, address);
+    if (entry.state === "stale") this.#enter(entry, "delay", DELAY_FIRST_PROBE);
+    if (entry.state !== "incomplete" && entry.state !== "failed") return entry.mac;
+    this.#wait(entry, packet);
+    if (entry.state === "failed" || entry.timer.deadline === undefined) this.#startAsking(entry);
+    return undefined;
+  }
+
+  /** The hardware address if it is known now; asks nobody. */
+  known(on: Interface, address: Ipv4Address): MacAddress | undefined {
+    const entry = this.#find(on, address);
+    return entry === undefined || entry.state === "incomplete" || entry.state === "failed" ? undefined : entry.mac;
+  }
+
+  /** Takes in what an ARP packet said. `create` is true when it was addressed to this host. */
+  learn(
+    on: Interface,
+    address: Ipv4Address,
+    mac: MacAddress,
+    how: { readonly answer: boolean; readonly create: boolean },
+  ): void {
+    const entry = this.#find(on, address) ?? (how.create ? this.#create(on, address) : undefined);
+    if (entry === undefined) return;
+    const changed = entry.mac !== mac;
+    entry.mac = mac;
+    if (how.answer) this.#enter(entry, "reachable", this.#reachable);
+    else if (changed || entry.state === "incomplete" || entry.state === "failed")
+      this.#enter(entry, "stale", undefined);
+    this.#release(entry);
+  }
+
+  /** Upper layers heard from the neighbour: the entry is good for another period. */
+  confirm(on: Interface, address: Ipv4Address): void {
+    const entry = this.#find(on, address);
+    if (entry !== undefined && entry.state !== "incomplete" && entry.state !== "failed") {
+      this.#enter(entry, "reachable", this.#reachable);
+    }
+  }
+
+  /** Forgets everything known on an interface that went down. */
+  flush(on: Interface): void {
+    for (const entry of this.#entries.get(on)?.values() ?? []) this.#fail(entry);
+    this.#size -= this.#entries.get(on)?.size ?? 0;
+    this.#entries.delete(on);
+  }
+
+  /** The table as `ip neigh` would list it. */
+  list(): { on: Interface; address: Ipv4Address; mac: MacAddress; state: NeighbourState }[] {
+    return [...this.#entries.values()].flatMap((entries) =>
+      [...entries.values()].map(({ on, address, mac, state }) => ({ on, address, mac, state })),
+    );
+  }
+
+  #find(on: Interface, address: Ipv4Address): Entry | undefined {
+    return this.#entries.get(on)?.get(address);
+  }
+
+  #create(on: Interface, address: Ipv4Address): Entry {
+    if (this.#size >= TABLE_LIMIT) this.#evict();
+    const timer = this.#clock.timer(() => this.#expire(entry), "protocol");
+    const entry: Entry = { on, address, timer, state: "incomplete", mac: ZERO_MAC, probes: 0, waiting: [] };
+    const entries = this.#entries.get(on) ?? new Map<Ipv4Address, Entry>();
+    entries.set(address, entry);
+    this.#entries.set(on, entries);
+    this.#size += 1;
+    return entry;
+  }
+
+  /** Pushes out the oldest entry that nothing waits for; the oldest of all when every one is being resolved. */
+  #evict(): void {
+    const all = [...this.#entries.values()].flatMap((entries) => [...entries.values()]);
+    const victim = all.find((entry) => entry.waiting.length === 0) ?? all[0];
+    if (victim === undefined) return;
+    this.#fail(victim);
+    this.#entries.get(victim.on)?.delete(victim.address);
+    this.#size -= 1;
+  }
+
+  #wait(entry: Entry, packet: Packet): void {
+    if (entry.waiting.length >= QUEUE_LIMIT) {
+      const oldest = entry.waiting.shift();
+      if (oldest !== undefined) this.#events.unresolved(oldest, "arp-queue-full");
+    }
+    entry.waiting.push(packet);
+  }
+
+  #startAsking(entry: Entry): void {
+    entry.state = "incomplete";
+    entry.probes = 0;
+    this.#ask(entry);
+  }
+
+  #ask(entry: Entry): void {
+    entry.probes += 1;
+    entry.timer.set(after(this.#clock.now(), RETRANSMIT));
+    this.#events.request(entry.on, entry.address, entry.state === "probe" ? entry.mac : undefined);
+  }
+
+  #expire(entry: Entry): void {
+    if (entry.state === "reachable") return this.#enter(entry, "stale", undefined);
+    if (entry.state === "delay") {
+      entry.state = "probe";
+      entry.probes = 0;
+    }
+    const limit = entry.state === "probe" ? UNICAST_PROBES : BROADCAST_PROBES;
+    if (entry.probes < limit) this.#ask(entry);
+    else this.#fail(entry);
+  }
+
+  #enter(entry: Entry, state: NeighbourState, duration: Duration | undefined): void {
+    entry.state = state;
+    if (duration === undefined) entry.timer.cancel();
+    else entry.timer.set(after(this.#clock.now(), duration));
+  }
+
+  #fail(entry: Entry): void {
+    this.#enter(entry, "failed", undefined);
+    const waiting = entry.waiting;
+    entry.waiting = [];
+    for (const packet of waiting) this.#events.unresolved(packet, "neighbour-unreachable");
+  }
+
+  #release(entry: Entry): void {
+    const waiting = entry.waiting;
+    entry.waiting = [];
+    for (const packet of waiting) this.#events.resolved(packet, entry.on, entry.mac);
+  }
+}

@@ -1,0 +1,230 @@
+import type { Frame } from "../sim/index.ts";
+import type { Hop } from "./addressing.ts";
+import { getU8, getU16, getU32, setU8, setU16, setU32 } from "./bytes.ts";
+import { updateChecksum, updateChecksum32 } from "./checksum.ts";
+import type { PacketSummary } from "./events.ts";
+import type { Interface } from "./interface.ts";
+import { type Ipv4Address, ipv4 } from "./ipv4-address.ts";
+import { ICMP_HEADER_LENGTH, IcmpType } from "./wire/icmp.ts";
+import { IpProtocol } from "./wire/ipv4.ts";
+import { TCP_HEADER_LENGTH } from "./wire/tcp.ts";
+import { UDP_HEADER_LENGTH } from "./wire/udp.ts";
+
+/** Offsets within the IPv4 header that rewriting needs; wire/ipv4.ts has them all. */
+const IP_TOS = 1;
+const IP_ID = 4;
+const IP_FRAGMENT = 6;
+const IP_TTL = 8;
+const IP_PROTOCOL = 9;
+const IP_CHECKSUM = 10;
+const IP_SOURCE = 12;
+const IP_DESTINATION = 16;
+const TCP_CHECKSUM = 16;
+const UDP_CHECKSUM = 6;
+const ICMP_CHECKSUM = 2;
+const ICMP_IDENTIFIER = 4;
+const NO_FIELD = -1;
+
+/**
+ * An IPv4 packet on its way through a host: a mutable view over a frame's bytes, with what the host knows about it. Setters change the
+ * bytes in place and patch the IP and transport checksums by RFC 1624; every other byte stays as the sender wrote it. Later fragments have
+ * no transport header: their ports read 0 and setting them has no effect.
+ */
+export class Packet {
+  readonly frame: Frame;
+  /** True once a bridge of this host has run "prerouting" on it: it is not run again when the bridge hands the packet up. */
+  prerouted = false;
+  /** Where the IP header begins in the frame's buffer. */
+  readonly ip: number;
+  /** Where the transport header begins. */
+  readonly transport: number;
+  /** Where the IP packet ends: padding of the frame lies behind. */
+  readonly end: number;
+  in: Interface | undefined;
+  out: Interface | undefined;
+  /** The bridge ports it came and will leave through, while it passes a bridge. */
+  physIn: string | undefined;
+  physOut: string | undefined;
+  /** skb->mark: lives as long as the packet stays in this host. */
+  mark = 0;
+  /** Where a hook in "prerouting" sends it instead of where its destination belongs, even one of this host's own: `skb_dst_set`. */
+  route: Hop | undefined;
+  /** Whatever the host's hook keeps with the packet; conntrack's entry. */
+  tracking: unknown;
+  /** How the datagram was cut before it was reassembled for the hooks: the pieces' payload lengths, in order. */
+  fragments: readonly number[] | undefined;
+
+  constructor(frame: Frame, ip: number) {
+    this.frame = frame;
+    this.ip = ip;
+    this.transport = ip + (getU8(frame.bytes, ip) & 15) * 4;
+    this.end = ip + getU16(frame.bytes, ip + 2);
+  }
+
+  get bytes(): Uint8Array {
+    return this.frame.bytes;
+  }
+
+  /** Of the IP packet, header included. */
+  get length(): number {
+    return this.end - this.ip;
+  }
+
+  get lineage(): number {
+    return this.frame.lineage;
+  }
+
+  get source(): Ipv4Address {
+    return ipv4(getU32(this.bytes, this.ip + IP_SOURCE));
+  }
+
+  get destination(): Ipv4Address {
+    return ipv4(getU32(this.bytes, this.ip + IP_DESTINATION));
+  }
+
+  get protocol(): number {
+    return getU8(this.bytes, this.ip + IP_PROTOCOL);
+  }
+
+  get ttl(): number {
+    return getU8(this.bytes, this.ip + IP_TTL);
+  }
+
+  get typeOfService(): number {
+    return getU8(this.bytes, this.ip + IP_TOS);
+  }
+
+  get identification(): number {
+    return getU16(this.bytes, this.ip + IP_ID);
+  }
+
+  get dontFragment(): boolean {
+    return (getU16(this.bytes, this.ip + IP_FRAGMENT) & 0x4000) !== 0;
+  }
+
+  /** True for every piece of a fragmented datagram. */
+  get isFragment(): boolean {
+    return (getU16(this.bytes, this.ip + IP_FRAGMENT) & 0x3fff) !== 0;
+  }
+
+  /** True for the pieces that do not hold the transport header. */
+  get isLaterFragment(): boolean {
+    return (getU16(this.bytes, this.ip + IP_FRAGMENT) & 0x1fff) !== 0;
+  }
+
+  /** TCP's or UDP's source port, or an ICMP echo request's identifier; 0 where there is none. */
+  get sourcePort(): number {
+    const field = this.#sourcePortField();
+    return field === NO_FIELD ? 0 : getU16(this.bytes, field);
+  }
+
+  /** TCP's or UDP's destination port, or an ICMP echo reply's identifier; 0 where there is none. */
+  get destinationPort(): number {
+    const field = this.#destinationPortField();
+    return field === NO_FIELD ? 0 : getU16(this.bytes, field);
+  }
+
+  set source(address: Ipv4Address) {
+    this.#setAddress(this.ip + IP_SOURCE, address);
+  }
+
+  set destination(address: Ipv4Address) {
+    this.#setAddress(this.ip + IP_DESTINATION, address);
+  }
+
+  set sourcePort(port: number) {
+    this.#setTransportWord(this.#sourcePortField(), port);
+  }
+
+  set destinationPort(port: number) {
+    this.#setTransportWord(this.#destinationPortField(), port);
+  }
+
+  set ttl(ttl: number) {
+    const before = getU16(this.bytes, this.ip + IP_TTL);
+    setU8(this.bytes, this.ip + IP_TTL, ttl);
+    this.#patchIp(before, getU16(this.bytes, this.ip + IP_TTL));
+  }
+
+  summary(): PacketSummary {
+    return {
+      protocol: this.protocol,
+      source: this.source,
+      sourcePort: this.sourcePort,
+      destination: this.destination,
+      destinationPort: this.destinationPort,
+    };
+  }
+
+  #setAddress(field: number, address: Ipv4Address): void {
+    const before = getU32(this.bytes, field);
+    if (before === address) return;
+    setU32(this.bytes, field, address);
+    const ipChecksum = this.ip + IP_CHECKSUM;
+    setU16(this.bytes, ipChecksum, updateChecksum32(getU16(this.bytes, ipChecksum), before, address));
+    // Only TCP and UDP put the addresses under their checksum.
+    if (this.protocol === IpProtocol.icmp) return;
+    const checksum = this.#checksumField();
+    if (checksum === NO_FIELD) return;
+    this.#writeChecksum(checksum, updateChecksum32(getU16(this.bytes, checksum), before, address));
+  }
+
+  #setTransportWord(field: number, value: number): void {
+    if (field === NO_FIELD) return;
+    const before = getU16(this.bytes, field);
+    if (before === value) return;
+    setU16(this.bytes, field, value);
+    const checksum = this.#checksumField();
+    if (checksum === NO_FIELD) return;
+    this.#writeChecksum(checksum, updateChecksum(getU16(this.bytes, checksum), before, value));
+  }
+
+  #writeChecksum(field: number, sum: number): void {
+    // UDP's zero means "no checksum", so a sum of zero is written as its other form.
+    setU16(this.bytes, field, sum === 0 && this.protocol === IpProtocol.udp ? 0xffff : sum);
+  }
+
+  #patchIp(before: number, now: number): void {
+    const field = this.ip + IP_CHECKSUM;
+    setU16(this.bytes, field, updateChecksum(getU16(this.bytes, field), before, now));
+  }
+
+  /** Bytes of the transport header that are in this packet. */
+  #transportLength(): number {
+    return this.isLaterFragment ? 0 : this.end - this.transport;
+  }
+
+  #checksumField(): number {
+    const length = this.#transportLength();
+    const protocol = this.protocol;
+    if (protocol === IpProtocol.tcp && length >= TCP_HEADER_LENGTH) return this.transport + TCP_CHECKSUM;
+    if (protocol === IpProtocol.icmp && length >= ICMP_HEADER_LENGTH) return this.transport + ICMP_CHECKSUM;
+    if (protocol === IpProtocol.udp && length >= UDP_HEADER_LENGTH) {
+      const field = this.transport + UDP_CHECKSUM;
+      return getU16(this.bytes, field) === 0 ? NO_FIELD : field;
+    }
+    return NO_FIELD;
+  }
+
+  #sourcePortField(): number {
+    const protocol = this.protocol;
+    if (protocol === IpProtocol.icmp) return this.#echoField(IcmpType.echoRequest);
+    return this.#hasPorts(protocol) ? this.transport : NO_FIELD;
+  }
+
+  #destinationPortField(): number {
+    const protocol = this.protocol;
+    if (protocol === IpProtocol.icmp) return this.#echoField(IcmpType.echoReply);
+    return this.#hasPorts(protocol) ? this.transport + 2 : NO_FIELD;
+  }
+
+  #hasPorts(protocol: number): boolean {
+    const hasThem = protocol === IpProtocol.tcp || protocol === IpProtocol.udp || protocol === IpProtocol.sctp;
+    return hasThem && this.#transportLength() >= 4;
+  }
+
+  #echoField(type: number): number {
+    if (this.#transportLength() < ICMP_HEADER_LENGTH) return NO_FIELD;
+    return getU8(this.bytes, this.transport) === type ? this.transport + ICMP_IDENTIFIER : NO_FIELD;
+  }
+}

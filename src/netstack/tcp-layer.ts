@@ -1,0 +1,315 @@
+import type { Timer } from "../sim/index.ts";
+import type { Addressing } from "./addressing.ts";
+import { getU16, getU32 } from "./bytes.ts";
+import type { HostContext } from "./context.ts";
+import type { IcmpErrorMessage } from "./icmp.ts";
+import type { DatagramHeader } from "./ip.ts";
+import { ANY_ADDRESS, type Ipv4Address } from "./ipv4-address.ts";
+import type { Packet } from "./packet.ts";
+import { chooseLocalPort } from "./ports.ts";
+import {
+  type IcmpErrorKind,
+  LINUX_TCP,
+  resetFor,
+  type Segment,
+  type Seq,
+  segmentFromWire,
+  segmentLength,
+  TcpConnection,
+  TcpListener,
+  type TcpSettings,
+  writeSegment,
+} from "./tcp/index.ts";
+import { TcpConnectionTable } from "./tcp-connection-table.ts";
+import { type TcpEndpoint, TcpSocket, type TcpSocketEvents } from "./tcp-socket.ts";
+import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
+import { IpProtocol } from "./wire/ipv4.ts";
+import { fillTcpChecksum, isTcpChecksumRight, TcpFlag } from "./wire/tcp.ts";
+
+/** net.core.somaxconn. */
+const DEFAULT_BACKLOG = 4096;
+
+export interface TcpNeighbours {
+  create(header: DatagramHeader, length: number): Packet;
+  send(packet: Packet): void;
+  pathMtu(destination: Ipv4Address): number;
+  /** See `PacketHook.attach`. */
+  attach(answer: Packet, packet: Packet): void;
+}
+
+export interface TcpConnectOptions {
+  readonly to: Ipv4Address;
+  readonly port: number;
+  /** The local address; by the route when left out. */
+  readonly from?: Ipv4Address;
+  /** The local port; a free one when left out. */
+  readonly fromPort?: number;
+}
+
+export interface TcpListenOptions {
+  readonly address?: Ipv4Address;
+  readonly port: number;
+  readonly backlog?: number;
+}
+
+/** A listening port, until it is closed. */
+export interface TcpServer {
+  readonly port: number;
+  close(): void;
+}
+
+interface Listening {
+  readonly address: Ipv4Address;
+  readonly listener: TcpListener;
+  readonly onConnection: (socket: TcpSocket) => void;
+}
+
+/** TCP of one host: which connection a segment belongs to, and the frames around what connections say. */
+export class TcpLayer {
+  settings: TcpSettings = LINUX_TCP;
+  readonly #host: HostContext;
+  readonly #addressing: Addressing;
+  readonly #ip: TcpNeighbours;
+  readonly #sockets = new TcpConnectionTable();
+  readonly #listening = new Map<number, Listening[]>();
+
+  constructor(host: HostContext, addressing: Addressing, ip: TcpNeighbours) {
+    this.#host = host;
+    this.#addressing = addressing;
+    this.#ip = ip;
+  }
+
+  /** Begins a connection; why it cannot even begin, otherwise. */
+  connect(options: TcpConnectOptions, events: TcpSocketEvents): TcpSocket | "no-route" | "no-free-port" {
+    const remote = { address: options.to, port: options.port };
+    const from = options.from ?? this.#addressing.sourceFor(options.to);
+    if (from === undefined || this.#addressing.hop(options.to) === undefined) return "no-route";
+    const isFree = (port: number): boolean =>
+      !this.#listening.has(port) && this.#sockets.find({ address: from, port }, remote) === undefined;
+    const port = options.fromPort ?? chooseLocalPort(this.#host.sysctls, this.#host.random, isFree);
+    if (port === undefined || !isFree(port)) return "no-free-port";
+    const connection = new TcpConnection({ ...this.#environment(options.to), now: this.#host.now() });
+    const socket = this.#addSocket(connection, { address: from, port }, remote, events);
+    connection.open(this.#host.now());
+    this.#flush(socket);
+    return socket;
+  }
+
+  /** Listens; each finished handshake gives a socket. @throws RangeError when the port is in use. */
+  listen(options: TcpListenOptions, onConnection: (socket: TcpSocket) => void): TcpServer {
+    const { port } = options;
+    const address = options.address ?? ANY_ADDRESS;
+    const others = this.#listening.get(port) ?? [];
+    const clash = (other: Listening): boolean =>
+      other.address === address || other.address === ANY_ADDRESS || address === ANY_ADDRESS;
+    if (others.some(clash))
+      throw new RangeError(`Cannot listen on TCP port ${port} of ${this.#host.name}: it is in use`);
+    const listener = new TcpListener({
+      random: this.#host.random,
+      settings: this.settings,
+      backlog: options.backlog ?? DEFAULT_BACKLOG,
+      onConnection: () => this.#accept(listening),
+    });
+    const listening: Listening = { address, listener, onConnection };
+    this.#listening.set(port, [...others, listening]);
+    return { port, close: () => this.#stopListening(port, listening) };
+  }
+
+  receive(packet: Packet): void {
+    const { bytes, transport, end, source, destination } = packet;
+    const segment = segmentFromWire(bytes, transport, end);
+    if (segment === undefined) return this.#host.drop(packet, "tcp-malformed");
+    if (!isTcpChecksumRight(bytes, { at: transport, end, source, destination }))
+      return this.#host.drop(packet, "bad-checksum");
+    if (!this.#addressing.isLocal(destination)) return this.#host.drop(packet, "no-listener");
+    const local = { address: destination, port: packet.destinationPort };
+    const remote = { address: source, port: packet.sourcePort };
+    const socket = this.#sockets.find(local, remote);
+    const iss = socket?.connection.reopenSequence(segment);
+    if (socket !== undefined && (iss === undefined || this.#listeningAt(local) === undefined)) {
+      return this.#arrived(packet, socket, segment);
+    }
+    if (socket !== undefined) this.#forget(socket);
+    this.#hear(packet, segment, { local, remote, iss });
+  }
+
+  /** An ICMP error that quotes a segment of this host. */
+  onIcmpError(error: IcmpErrorMessage): void {
+    const { bytes, transport, quoted } = error;
+    const local = { address: quoted.source, port: getU16(bytes, transport) };
+    const remote = { address: quoted.destination, port: getU16(bytes, transport + 2) };
+    const socket = this.#sockets.find(local, remote);
+    if (socket === undefined) return;
+    const sequence = getU32(bytes, transport + 4);
+    const now = this.#host.now();
+    if (error.type === IcmpType.unreachable && error.code === UnreachableCode.fragmentationNeeded) {
+      socket.connection.onFragmentationNeeded(error.rest & 0xffff, sequence, now);
+    } else {
+      const kind = icmpErrorKind(error.type, error.code);
+      if (kind !== undefined) socket.connection.onIcmpError(kind, sequence, now);
+    }
+    this.#flush(socket);
+  }
+
+  /** Answers the segment in `packet` with a RST from its destination, whether or not that is an address of this host. */
+  answerWithReset(packet: Packet): void {
+    const { bytes, transport, end, source, destination } = packet;
+    if (packet.isLaterFragment) return;
+    const segment = segmentFromWire(bytes, transport, end);
+    if (segment === undefined || !isTcpChecksumRight(bytes, { at: transport, end, source, destination })) return;
+    const reset = resetFor(segment);
+    if (reset === undefined) return;
+    const local = { address: destination, port: packet.destinationPort };
+    const answer = this.#draw(reset, local, { address: source, port: packet.sourcePort }, 0);
+    this.#ip.attach(answer, packet);
+    this.#ip.send(answer);
+  }
+
+  /** Sockets that are open, for `ss` and tests. */
+  list(): TcpSocket[] {
+    return this.#sockets.list();
+  }
+
+  #arrived(packet: Packet, socket: TcpSocket, segment: Segment): void {
+    this.#tellDelivered(packet);
+    const discard = socket.connection.receive(segment, this.#host.now());
+    if (discard === undefined) packet.frame.release();
+    else this.#host.drop(packet, "tcp-refused-segment");
+    this.#flush(socket);
+  }
+
+  /** A segment for which there is no connection: a listener's, or answered with RST. */
+  #hear(packet: Packet, segment: Segment, at: { local: TcpEndpoint; remote: TcpEndpoint; iss: Seq | undefined }): void {
+    const { local, remote, iss } = at;
+    const listening = this.#listeningAt(local);
+    if (listening === undefined) {
+      this.#reset(resetFor(segment), local, remote);
+      return this.#host.drop(packet, "no-listener");
+    }
+    const mtu = this.#ip.pathMtu(remote.address);
+    const heard = listening.listener.receive(segment, this.#host.now(), { mtu, iss });
+    if (heard.kind === "dropped") {
+      const full = heard.reason === "tcp-accept-queue-full" || heard.reason === "tcp-syn-queue-full";
+      return this.#host.drop(packet, full ? "listen-overflow" : "tcp-refused-segment");
+    }
+    if (heard.kind === "reset") {
+      this.#reset(heard.segment, local, remote);
+      return this.#host.drop(packet, "tcp-refused-segment");
+    }
+    this.#tellDelivered(packet);
+    packet.frame.release();
+    this.#flush(this.#addSocket(heard.connection, local, remote, {}));
+  }
+
+  #accept(listening: Listening): void {
+    const connection = listening.listener.accept();
+    const socket = connection && this.#sockets.of(connection);
+    if (socket !== undefined) listening.onConnection(socket);
+  }
+
+  #stopListening(port: number, listening: Listening): void {
+    const left = (this.#listening.get(port) ?? []).filter((other) => other !== listening);
+    if (left.length > 0) this.#listening.set(port, left);
+    else this.#listening.delete(port);
+    for (const connection of listening.listener.close(this.#host.now())) {
+      const socket = this.#sockets.of(connection);
+      if (socket !== undefined) this.#flush(socket);
+    }
+  }
+
+  #addSocket(connection: TcpConnection, local: TcpEndpoint, remote: TcpEndpoint, events: TcpSocketEvents): TcpSocket {
+    const socket = new TcpSocket({
+      owner: { now: () => this.#host.now(), flush: (flushed) => this.#flush(flushed) },
+      connection,
+      timer: (timed): Timer => this.#host.clock.timer(() => this.#flush(timed), "protocol"),
+      local,
+      remote,
+      identification: this.#host.random.below(0x10000),
+      events,
+    });
+    this.#sockets.add(socket);
+    return socket;
+  }
+
+  /** Sends what the connection has to say, then sets its timer: the rule for owners in tcp/index.ts. */
+  #flush(socket: TcpSocket): void {
+    const { connection } = socket;
+    for (
+      let segment = connection.poll(this.#host.now());
+      segment !== undefined;
+      segment = connection.poll(this.#host.now())
+    ) {
+      this.#ip.send(this.#draw(segment, socket.local, socket.remote, this.#identify(socket, segment)));
+    }
+    const deadline = connection.deadline();
+    if (deadline === undefined) socket.timer.cancel();
+    else if (deadline !== socket.timer.deadline) socket.timer.set(deadline);
+    if (connection.state === "closed") this.#forget(socket);
+  }
+
+  #forget(socket: TcpSocket): void {
+    socket.timer.cancel();
+    this.#sockets.remove(socket);
+  }
+
+  /** As Linux: a counter for each connection; 0 where no full socket stands behind the segment, for SYN-ACK and in TIME-WAIT. */
+  #identify(socket: TcpSocket, segment: Segment): number {
+    const isSynAck = (segment.flags & (TcpFlag.syn | TcpFlag.ack)) === (TcpFlag.syn | TcpFlag.ack);
+    if (isSynAck || socket.state === "time-wait") return 0;
+    const identification = socket.identification;
+    socket.identification = (identification + 1) & 0xffff;
+    return identification;
+  }
+
+  #draw(segment: Segment, local: TcpEndpoint, remote: TcpEndpoint, identification: number): Packet {
+    const { address: source, port: sourcePort } = local;
+    const { address: destination, port: destinationPort } = remote;
+    const header = { protocol: IpProtocol.tcp, source, destination, dontFragment: true, identification };
+    const packet = this.#ip.create(header, segmentLength(segment));
+    const { bytes, transport, end } = packet;
+    writeSegment(segment, { sourcePort, destinationPort }, bytes, transport);
+    fillTcpChecksum(bytes, { at: transport, end, source, destination });
+    return packet;
+  }
+
+  #reset(reset: Segment | undefined, local: TcpEndpoint, remote: TcpEndpoint): void {
+    if (reset !== undefined) this.#ip.send(this.#draw(reset, local, remote, 0));
+  }
+
+  #listeningAt(local: TcpEndpoint): Listening | undefined {
+    const here = this.#listening.get(local.port);
+    return (
+      here?.find(({ address }) => address === local.address) ?? here?.find(({ address }) => address === ANY_ADDRESS)
+    );
+  }
+
+  #environment(to: Ipv4Address): { random: HostContext["random"]; settings: TcpSettings; mtu: number } {
+    return { random: this.#host.random, settings: this.settings, mtu: this.#ip.pathMtu(to) };
+  }
+
+  #tellDelivered(packet: Packet): void {
+    if (!this.#host.events.active) return;
+    this.#host.emit(packet.lineage, { kind: "delivered", to: `tcp ${packet.destinationPort}` });
+  }
+}
+
+/** `icmp_err_convert` (net/ipv4/icmp.c): what an error means to a connection; `undefined` for those that mean nothing. */
+function icmpErrorKind(type: number, code: number): IcmpErrorKind | undefined {
+  if (type === IcmpType.timeExceeded) return "time-exceeded";
+  if (type === IcmpType.parameterProblem) return "parameter-problem";
+  if (type !== IcmpType.unreachable) return undefined;
+  switch (code) {
+    case UnreachableCode.network:
+      return "network-unreachable";
+    case UnreachableCode.protocol:
+      return "protocol-unreachable";
+    case UnreachableCode.port:
+      return "port-unreachable";
+    case UnreachableCode.networkProhibited:
+    case UnreachableCode.hostProhibited:
+    case UnreachableCode.administrativelyProhibited:
+      return "prohibited";
+    default:
+      return "host-unreachable";
+  }
+}
