@@ -1,0 +1,242 @@
+import type { DropReason, Hook, HookHost, HookVerdict, Ipv4Address, Packet, PacketHook } from "../netstack/index.ts";
+import { Conntrack } from "./conntrack.ts";
+import type { ConntrackEntry, ConntrackStatistics } from "./conntrack-entry.ts";
+import type { ConntrackSysctls } from "./conntrack-sysctls.ts";
+import { type CompiledTable, compileTable } from "./evaluate.ts";
+import { IpSets } from "./ipset.ts";
+import { Nat } from "./nat.ts";
+import { dropReasonOf, PacketWalk, type RuleEnvironment, Verdict } from "./packet-walk.ts";
+import { RecentLists } from "./recent-list.ts";
+import type { BuiltinChain, Rule, Ruleset, Table, TableName } from "./rule.ts";
+import { describeState, trackingIn } from "./tracking.ts";
+import { tellHook } from "./walk-events.ts";
+
+/** What is done in a hook: a table is walked, or connection tracking does its part. */
+type Step = TableName | "conntrack" | "confirm";
+
+/**
+ * Linux's order, by priority (`enum nf_ip_hook_priorities`, include/uapi/linux/netfilter_ipv4.h): raw −300, conntrack −200, mangle −150, destination
+ * nat −100, filter 0, source nat 100, and last of all the new connection is entered.
+ */
+export const HOOK_ORDER: Readonly<Record<Hook, readonly Step[]>> = {
+  prerouting: ["raw", "conntrack", "mangle", "nat"],
+  input: ["mangle", "filter", "nat", "confirm"],
+  forward: ["mangle", "filter"],
+  output: ["raw", "conntrack", "mangle", "nat", "filter"],
+  postrouting: ["mangle", "nat", "confirm"],
+};
+
+const CHAINS: Readonly<Record<Hook, BuiltinChain>> = {
+  prerouting: "PREROUTING",
+  input: "INPUT",
+  forward: "FORWARD",
+  output: "OUTPUT",
+  postrouting: "POSTROUTING",
+};
+
+const HOOKS = Object.keys(HOOK_ORDER) as readonly Hook[];
+
+export interface NetfilterOptions {
+  readonly host: HookHost;
+  readonly sysctls?: Partial<ConntrackSysctls>;
+  /** "auto", the default, tracks connections when a rule asks about them or there is a nat table: Linux loads the module then. */
+  readonly tracking?: "auto" | "on" | "off";
+}
+
+/** One step with what it needs, so that the packet path looks nothing up. */
+interface PlannedStep {
+  readonly step: Step;
+  readonly table: CompiledTable | undefined;
+  readonly chain: BuiltinChain;
+}
+
+type Plan = Readonly<Record<Hook, readonly PlannedStep[]>>;
+
+/** The firewall, the connection tracking and the address translation of one host. */
+export class Netfilter implements PacketHook {
+  readonly sets: IpSets = new IpSets();
+  readonly #host: HookHost;
+  readonly #conntrack: Conntrack;
+  readonly #nat: Nat;
+  readonly #environment: RuleEnvironment;
+  readonly #tracking: "auto" | "on" | "off";
+  #states = new WeakMap<object, unknown>();
+  #ruleset: Ruleset = new Map();
+  #plan: Plan;
+  #tracks = false;
+  /** Walks not in use: a rule may send a packet, which passes the hooks while the first one still does. */
+  readonly #walks: PacketWalk[] = [];
+
+  constructor(options: NetfilterOptions) {
+    this.#host = options.host;
+    this.#tracking = options.tracking ?? "auto";
+    this.#conntrack = new Conntrack(options.host, options.sysctls);
+    this.#nat = new Nat(this.#conntrack, options.host.random);
+    this.#environment = {
+      host: options.host,
+      conntrack: this.#conntrack,
+      sets: this.sets,
+      recents: new RecentLists(),
+      state: (of, create) => this.#state(of, create),
+    };
+    this.#plan = this.#makePlan();
+  }
+
+  /** Conntrack wants whole datagrams (`nf_defrag_ipv4`). */
+  get wantsDatagrams(): boolean {
+    return this.#tracks;
+  }
+
+  get ruleset(): Ruleset {
+    return this.#ruleset;
+  }
+
+  /** Counters as `conntrack -S` shows them. */
+  get statistics(): Readonly<ConntrackStatistics> {
+    return this.#conntrack.statistics;
+  }
+
+  /** Connections that are tracked now. */
+  get connections(): number {
+    return this.#conntrack.table.count;
+  }
+
+  get sysctls(): Readonly<ConntrackSysctls> {
+    return this.#conntrack.sysctls;
+  }
+
+  /** Replaces all tables, as `iptables-restore` does: rules that count begin anew; connections and their translation stay. */
+  setRules(ruleset: Ruleset): void {
+    this.#ruleset = ruleset;
+    this.#states = new WeakMap();
+    this.#plan = this.#makePlan();
+  }
+
+  /** Replaces some tables and leaves the others. */
+  updateTables(tables: Ruleset | readonly Table[]): void {
+    const changed = tables instanceof Map ? [...tables.values()] : (tables as readonly Table[]);
+    const merged = new Map(this.#ruleset);
+    for (const table of changed) merged.set(table.name, table);
+    this.#ruleset = merged;
+    this.#plan = this.#makePlan();
+  }
+
+  /** Changes kernel parameters from now on; entries keep the time they have. */
+  setSysctls(sysctls: Partial<ConntrackSysctls>): void {
+    Object.assign(this.#conntrack.sysctls, sysctls);
+  }
+
+  run(hook: Hook, packet: Packet): HookVerdict {
+    const walk = this.#walks.pop() ?? new PacketWalk(this.#environment);
+    const verdict = this.#host.events.active
+      ? this.#runTold(hook, packet, walk)
+      : this.#runSteps(hook, packet, walk, 0);
+    walk.end();
+    this.#walks.push(walk);
+    return verdict;
+  }
+
+  attach(answer: Packet, packet: Packet): void {
+    if (this.#tracks) this.#conntrack.attach(answer, packet);
+  }
+
+  /** All connections, as `conntrack -L` lists them. */
+  list(): ConntrackEntry[] {
+    return Array.from(this.#conntrack.slots(), (slot) => this.#conntrack.entry(slot));
+  }
+
+  /** Ends the connections for which `predicate` holds, as `conntrack -D` does; gives their number. */
+  deleteWhere(predicate: (entry: ConntrackEntry) => boolean): number {
+    let deleted = 0;
+    for (const slot of this.#conntrack.slots()) {
+      if (!predicate(this.#conntrack.entry(slot))) continue;
+      this.#conntrack.destroy(slot);
+      deleted += 1;
+    }
+    return deleted;
+  }
+
+  /** An interface lost an address: what MASQUERADE gave it to ends. */
+  onAddressRemoved(interfaceName: string, address: Ipv4Address): void {
+    this.#nat.addressRemoved(interfaceName, address);
+  }
+
+  #runSteps(hook: Hook, packet: Packet, walk: PacketWalk, from: number): HookVerdict {
+    const steps = this.#plan[hook];
+    walk.begin(hook, packet);
+    for (let i = from; i < steps.length; i++) {
+      const verdict = this.#runStep(steps[i] as PlannedStep, hook, packet, walk);
+      if (verdict !== "accept") return verdict;
+    }
+    return "accept";
+  }
+
+  /** With readers: the hook is told of when the packet's connection is known, unless rules are asked before that. */
+  #runTold(hook: Hook, packet: Packet, walk: PacketWalk): HookVerdict {
+    const tracksFirst = this.#plan[hook][0]?.step === "conntrack";
+    if (tracksFirst) {
+      const verdict = this.#conntrack.track(hook, packet);
+      if (verdict !== "accept") return verdict;
+    }
+    tellHook(this.#host, hook, packet, describeState(trackingIn(packet, this.#conntrack.table)));
+    return this.#runSteps(hook, packet, walk, tracksFirst ? 1 : 0);
+  }
+
+  #runStep(planned: PlannedStep, hook: Hook, packet: Packet, walk: PacketWalk): "accept" | DropReason {
+    switch (planned.step) {
+      case "conntrack":
+        return this.#conntrack.track(hook, packet);
+      case "confirm":
+        return this.#conntrack.confirm(packet);
+      case "nat": {
+        const verdict = this.#nat.run(walk, planned.table as CompiledTable, planned.chain);
+        if (verdict === "accept") walk.begin(hook, packet);
+        return verdict;
+      }
+      default: {
+        const verdict = (planned.table as CompiledTable).run(walk, planned.chain);
+        return verdict === Verdict.accept ? "accept" : dropReasonOf(verdict);
+      }
+    }
+  }
+
+  /** Leaves out what can have no effect. */
+  #makePlan(): Plan {
+    this.#tracks = this.#tracking === "on" || (this.#tracking === "auto" && asksConntrack(this.#ruleset));
+    const plan: Partial<Record<Hook, readonly PlannedStep[]>> = {};
+    for (const hook of HOOKS) plan[hook] = HOOK_ORDER[hook].flatMap((step) => this.#planStep(step, CHAINS[hook]));
+    return plan as Plan;
+  }
+
+  #planStep(step: Step, chain: BuiltinChain): PlannedStep[] {
+    if (step === "conntrack" || step === "confirm") return this.#tracks ? [{ step, table: undefined, chain }] : [];
+    const table = this.#ruleset.get(step);
+    if (table === undefined || (step === "nat" && !this.#tracks)) return [];
+    const compiled = compileTable(table);
+    // Without rules, nat still undoes translations and keeps connections apart.
+    return step !== "nat" && compiled.isIdle(chain) ? [] : [{ step, table: compiled, chain }];
+  }
+
+  #state<T>(of: object, create: () => T): T {
+    const known = this.#states.get(of) as T | undefined;
+    if (known !== undefined) return known;
+    const made = create();
+    this.#states.set(of, made);
+    return made;
+  }
+}
+
+/** Would these rules make Linux load connection tracking? */
+function asksConntrack(ruleset: Ruleset): boolean {
+  if (ruleset.has("nat")) return true;
+  for (const table of ruleset.values()) {
+    for (const chain of table.chains.values()) if (chain.rules.some(ruleAsksConntrack)) return true;
+  }
+  return false;
+}
+
+function ruleAsksConntrack(rule: Rule): boolean {
+  const kind = rule.target?.kind;
+  if (kind === "connmark" || kind === "notrack" || kind === "ct") return true;
+  return rule.matches.some(({ kind }) => kind === "conntrack" || kind === "state" || kind === "connmark");
+}
