@@ -1,0 +1,72 @@
+import { parseIpv4 } from "./address.ts";
+import type { Condition, Pod } from "./model.ts";
+
+/*
+ * A Pod's life, one step a function: made, bound to a node, started with an address, ready or not, stopped.
+ */
+
+export function isPodReady(pod: Pod): boolean {
+  return hasCondition(pod, "Ready");
+}
+
+export function isTerminating(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp !== undefined;
+}
+
+/** Succeeded or Failed: it will not run again. */
+export function isFinished(pod: Pod): boolean {
+  return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+}
+
+/** Its IPv4 address as text; `undefined` until the node has given it one. */
+export function podAddress(pod: Pod): string | undefined {
+  const addresses = [pod.status?.podIP, ...(pod.status?.podIPs ?? []).map((entry) => entry.ip)];
+  return addresses.find((text) => text !== undefined && parseIpv4(text) !== undefined);
+}
+
+/** What the scheduler does. */
+export function bindPod(pod: Pod, nodeName: string): Pod {
+  const conditions = withCondition(pod.status?.conditions ?? [], "PodScheduled", true);
+  return { ...pod, spec: { ...pod.spec, nodeName }, status: { phase: "Pending", ...pod.status, conditions } };
+}
+
+/** What the node does once the containers run: the Pod has an address, and is ready only when its probes say so. */
+export function startPod(pod: Pod, address: string, hostAddress: string): Pod {
+  const started = { ...pod.status, phase: "Running", podIP: address, podIPs: [{ ip: address }], hostIP: hostAddress };
+  return withReadiness({ ...pod, status: started }, false);
+}
+
+/** What the probes say. A Pod with readiness gates is ready only when their conditions, set by others, are true as well. */
+export function withReadiness(pod: Pod, containersReady: boolean): Pod {
+  const gates = pod.spec.readinessGates ?? [];
+  const ready = containersReady && gates.every((gate) => hasCondition(pod, gate.conditionType));
+  const before = pod.status?.conditions ?? [];
+  const conditions = withCondition(withCondition(before, "Ready", ready), "ContainersReady", containersReady);
+  return { ...pod, status: { ...pod.status, conditions } };
+}
+
+/** Sets a condition of the Pod's own, such as the one a readiness gate waits for, and works out its readiness anew. */
+export function withPodCondition(pod: Pod, type: string, value: boolean): Pod {
+  const conditions = withCondition(pod.status?.conditions ?? [], type, value);
+  const changed = { ...pod, status: { ...pod.status, conditions } };
+  return withReadiness(changed, hasCondition(changed, "ContainersReady"));
+}
+
+/** Whether every pair of the selector stands in the labels. An empty selector selects everything. */
+export function selects(
+  selector: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>> | undefined,
+): boolean {
+  return Object.entries(selector).every(([key, value]) => labels?.[key] === value);
+}
+
+function hasCondition(pod: Pod, type: string): boolean {
+  return (pod.status?.conditions ?? []).some((condition) => condition.type === type && condition.status === "True");
+}
+
+function withCondition(conditions: readonly Condition[], type: string, value: boolean): readonly Condition[] {
+  const status = value ? "True" : "False";
+  if (conditions.some((condition) => condition.type === type))
+    return conditions.map((condition) => (condition.type === type ? { ...condition, status } : condition));
+  return [...conditions, { type, status }];
+}
