@@ -1,0 +1,56 @@
+import type { Ipv4Address } from "../netstack/index.ts";
+import { echoPage14, echoPage110, type PodInformation } from "./echo-pages.ts";
+import { formatHttpDate } from "./http-date.ts";
+import { type HttpAnswer, type HttpExchange, type Server, type ServerHost, serveHttp } from "./http-server.ts";
+import { nginxStyle } from "./http-styles.ts";
+
+export interface EchoServerOptions {
+  /** 8080 unless told. */
+  readonly port?: number;
+  readonly address?: Ipv4Address;
+  /** The image's tag: `gcr.io/google_containers/echoserver:1.4` of the tutorials, or the later 1.10. */
+  readonly version: "1.4" | "1.10";
+  readonly pod: PodInformation;
+  /** The moment the run began, in milliseconds since 1970: for the Date field. */
+  readonly startDate: number;
+  /** Whether it expects a PROXY header, as after `listen 8080 proxy_protocol` in its nginx.conf. */
+  readonly proxyProtocol?: "required" | "none";
+}
+
+/** What the two images were built with: nginx and its Lua module. */
+const BUILT_WITH = {
+  "1.4": { nginx: "1.10.0", lua: "10001" },
+  "1.10": { nginx: "1.13.3", lua: "10008" },
+} as const;
+
+/** The web server of the tutorials, which tells its client how it sees it: nginx with a few lines of Lua. */
+export function echoServer(host: ServerHost, options: EchoServerOptions): Server {
+  const { port = 8080, address, version, proxyProtocol = "none" } = options;
+  const built = BUILT_WITH[version];
+  const date = (): string => formatHttpDate(options.startDate, host.stack.clock.now());
+  const handler = version === "1.4" ? answer14(built.lua) : answer110(built.lua, options.pod);
+  const style = nginxStyle(built.nginx, date);
+  return serveHttp(host, { port, ...(address !== undefined && { address }), style, handler, proxyProtocol });
+}
+
+function answer14(lua: string): (exchange: HttpExchange) => HttpAnswer {
+  const server = `nginx: ${BUILT_WITH["1.4"].nginx} - lua: ${lua}`;
+  return (exchange) => ({
+    status: 200,
+    headers: [["Content-Type", "text/plain"]],
+    // Each `ngx.say` of its Lua code becomes a chunk; nginx gathers them into one write.
+    body: echoPage14(exchange, server).map((piece) => new TextEncoder().encode(piece)),
+  });
+}
+
+function answer110(lua: string, pod: PodInformation): (exchange: HttpExchange) => HttpAnswer {
+  const server = `nginx: ${BUILT_WITH["1.10"].nginx} - lua: ${lua}`;
+  return (exchange) => ({
+    status: 200,
+    headers: [
+      ["Content-Type", "text/plain"],
+      ["Server", "echoserver"],
+    ],
+    body: [new TextEncoder().encode(echoPage110(exchange, server, pod))],
+  });
+}
