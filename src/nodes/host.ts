@@ -1,0 +1,135 @@
+import { type ProgramHost, type Resolver, type ResolverConfig, StubResolver } from "../apps/index.ts";
+import { type ConntrackSysctls, Netfilter, type Ruleset } from "../nat/index.ts";
+import {
+  type Interface,
+  type InterfaceAddress,
+  type Ipv4Address,
+  type MacAddress,
+  Stack,
+  type StackOptions,
+} from "../netstack/index.ts";
+import type { Device } from "../sim/index.ts";
+import { Bridge, type BridgePort } from "./bridge.ts";
+import { BridgeNetfilter } from "./bridge-netfilter.ts";
+import type { Recorder } from "./recorder.ts";
+
+export interface HostOptions extends StackOptions {
+  readonly recorder?: Recorder | undefined;
+  /** What time 0 is, in milliseconds since 1970: for dates that programs print. */
+  readonly startDate: number;
+  /** Names that every host knows, as from /etc/hosts. */
+  readonly names: ReadonlyMap<string, Ipv4Address>;
+}
+
+export interface HostInterfaceOptions {
+  readonly name: string;
+  readonly device: Device;
+  readonly mac: MacAddress;
+  readonly addresses?: readonly InterfaceAddress[];
+}
+
+export interface HostBridgeOptions {
+  readonly name: string;
+  readonly mac: MacAddress;
+  readonly mtu: number;
+  readonly addresses: readonly InterfaceAddress[];
+  /** net.bridge.bridge-nf-call-iptables: the host's IP hooks see what stays on the bridge. */
+  readonly callsIptables: boolean;
+}
+
+/** A machine in the network: a stack, its netfilter, its interfaces with their capture points, and its names for others. */
+export class Host implements ProgramHost {
+  readonly name: string;
+  readonly stack: Stack;
+  readonly startDate: number;
+  /** Variables of the shell that runs commands here. */
+  readonly environment: Map<string, string> = new Map();
+  /** Names by the network's own list, then by DNS where {@link resolverConfig} names a server. */
+  readonly resolver: Resolver;
+  /** Made when the host first gets rules: without, no hook stands on its packet path, as on a Linux without the modules. */
+  #netfilter: Netfilter | undefined;
+  #conntrack: Partial<ConntrackSysctls> = {};
+  readonly #recorder: Recorder | undefined;
+  /** What /etc/resolv.conf says on this host. */
+  resolverConfig: Partial<ResolverConfig> = {};
+  readonly #bridges = new Map<string, Bridge>();
+
+  constructor(options: HostOptions) {
+    this.name = options.name;
+    this.stack = new Stack(options);
+    this.startDate = options.startDate;
+    const names = options.names;
+    const current = (): StubResolver =>
+      new StubResolver(this.stack, { hosts: this.resolver.hosts, config: this.resolverConfig });
+    this.resolver = {
+      get hosts() {
+        return [...names].map(([name, address]) => ({ address, names: [name] }));
+      },
+      get config() {
+        return current().config;
+      },
+      resolve: (name, done) => current().resolve(name, done),
+      nameOf: (address, done) => current().nameOf(address, done),
+    };
+    this.#recorder = options.recorder;
+  }
+
+  get netfilter(): Netfilter | undefined {
+    return this.#netfilter;
+  }
+
+  /** Kernel parameters of connection tracking, from now on and for a netfilter that is yet to be made. */
+  setConntrack(parameters: Partial<ConntrackSysctls>): void {
+    this.#conntrack = { ...this.#conntrack, ...parameters };
+    this.#netfilter?.setSysctls(this.#conntrack);
+  }
+
+  /** Loads rules in place of the ones that are there. Connections that are known keep their translation. */
+  setRules(rules: Ruleset): Netfilter {
+    this.#netfilter ??= new Netfilter({ host: this.stack, sysctls: this.#conntrack });
+    this.#netfilter.setRules(rules);
+    this.stack.setHook(this.#netfilter);
+    return this.#netfilter;
+  }
+
+  /** The host's primary address: the first one of its first interface that is not loopback. */
+  get address(): Ipv4Address | undefined {
+    return this.stack.addressing.interfaces.find((each) => each !== this.stack.loopback && each.addresses.length > 0)
+      ?.addresses[0]?.address;
+  }
+
+  addInterface(options: HostInterfaceOptions): Interface {
+    const { name, mac } = options;
+    const ipv4 = options.addresses?.[0];
+    const device = this.#tap(options.device, { name: `${this.name}/${name}`, mac, ...(ipv4 && { ipv4 }) });
+    const added = this.stack.addInterface({ ...options, device });
+    if (ipv4 !== undefined) this.#recorder?.capture.addName(ipv4.address, this.name);
+    return added;
+  }
+
+  /** Adds a bridge with an interface of its own in this host, such as `cbr0`. */
+  addBridge(options: HostBridgeOptions): Bridge {
+    const bridge = new Bridge({ host: this.stack.host, mac: options.mac, mtu: options.mtu });
+    const own = this.addInterface({ ...options, device: bridge });
+    if (options.callsIptables) bridge.filter = new BridgeNetfilter(this.stack, own);
+    this.#bridges.set(options.name, bridge);
+    return bridge;
+  }
+
+  /** Puts a device under a bridge, as `ip link set NAME master BRIDGE` does. */
+  addBridgePort(
+    bridge: Bridge,
+    port: { readonly name: string; readonly device: Device; readonly hairpin: boolean },
+  ): BridgePort {
+    const device = this.#tap(port.device, { name: `${this.name}/${port.name}` });
+    return bridge.addPort({ ...port, device });
+  }
+
+  bridge(name: string): Bridge | undefined {
+    return this.#bridges.get(name);
+  }
+
+  #tap(device: Device, description: { name: string; mac?: MacAddress; ipv4?: InterfaceAddress }): Device {
+    return this.#recorder === undefined ? device : this.#recorder.tap(device, this.name, description);
+  }
+}

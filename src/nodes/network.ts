@@ -1,0 +1,166 @@
+import {
+  DropCounters,
+  type DropReason,
+  EventStream,
+  HostContext,
+  type InterfaceAddress,
+  type Ipv4Address,
+  type MacAddress,
+  mac,
+  type Sysctls,
+} from "../netstack/index.ts";
+import { Capture, type CaptureOptions, DEFAULT_START_DATE } from "../pcap/index.ts";
+import { type Impairments, Link, Simulator, us } from "../sim/index.ts";
+import { Host } from "./host.ts";
+import { Recorder } from "./recorder.ts";
+import { Switch } from "./switch.ts";
+
+export interface NetworkOptions {
+  readonly seed: number;
+  /** What time 0 is, in nanoseconds since 1970. */
+  readonly startDate?: bigint;
+  /** Where frames are recorded; nothing is when left out. */
+  readonly capture?: Omit<CaptureOptions, "now" | "startDate">;
+}
+
+/** What a link does, per direction; "out" is away from the host that is attached. */
+export interface LinkImpairments {
+  readonly out?: Partial<Impairments>;
+  readonly in?: Partial<Impairments>;
+}
+
+export interface AttachOptions {
+  readonly name: string;
+  readonly addresses?: readonly InterfaceAddress[];
+  readonly mac?: MacAddress;
+  readonly impairments?: LinkImpairments;
+}
+
+/** A cable in one room. Impairments of a scenario come on top of it. */
+const CABLE = { delay: us(50) } as const;
+/** A veth pair: the frame changes namespaces, not places. */
+const VETH = { delay: us(2) } as const;
+
+/** The emulated network: time, chance, the event stream and the boxes, by name. */
+export class Network {
+  readonly simulator: Simulator;
+  readonly events: EventStream = new EventStream();
+  readonly capture: Capture | undefined;
+  readonly hosts: Map<string, Host> = new Map();
+  readonly switches: Map<string, Switch> = new Map();
+  readonly links: Map<string, Link> = new Map();
+  /** Names that every host knows: hosts, nodes and their aliases. */
+  readonly names: Map<string, Ipv4Address> = new Map();
+  readonly #startDate: bigint;
+  readonly #recorder: Recorder | undefined;
+  /** Of links, and of hosts that are gone. */
+  readonly #goneDrops = new DropCounters();
+  #macs = 0;
+
+  constructor(options: NetworkOptions) {
+    this.simulator = new Simulator({ seed: options.seed });
+    this.#startDate = options.startDate ?? DEFAULT_START_DATE;
+    if (options.capture !== undefined) {
+      const now = (): number => this.simulator.now();
+      this.capture = new Capture({ ...options.capture, startDate: this.#startDate, now });
+      this.#recorder = new Recorder(this.capture, this.events);
+    }
+  }
+
+  /** Adds a machine with no interface but `lo`. @throws RangeError when the name is taken. */
+  addHost(name: string, sysctls: Partial<Sysctls> = {}): Host {
+    this.#claim(name);
+    const { simulator, events } = this;
+    const random = simulator.random.fork(`host:${name}`);
+    const base = { name, clock: simulator, queue: simulator, frames: simulator.frames, random, events, sysctls };
+    const startDate = Number(this.#startDate / 1_000_000n);
+    const host = new Host({ ...base, recorder: this.#recorder, startDate, names: this.names });
+    this.hosts.set(name, host);
+    return host;
+  }
+
+  /** Adds an Ethernet segment. @throws RangeError when the name is taken. */
+  addSwitch(name: string, mtu = 1500): Switch {
+    this.#claim(name);
+    const { simulator, events } = this;
+    const random = simulator.random.fork(`switch:${name}`);
+    const context = new HostContext({ name, clock: simulator, frames: simulator.frames, random, events });
+    const added = new Switch(context, this.#nextMac(), mtu);
+    this.switches.set(name, added);
+    return added;
+  }
+
+  /** Plugs a host into a segment with a new interface. */
+  attach(host: Host, segment: Switch, options: AttachOptions): void {
+    const end = `${host.name}/${options.name}`;
+    const link = this.#link(`${end}-${segment.name}`, segment.mtu, {
+      aToB: { ...CABLE, ...options.impairments?.out },
+      bToA: { ...CABLE, ...options.impairments?.in },
+    });
+    segment.addPort(end, link.b);
+    host.addInterface({ ...options, device: link.a, mac: options.mac ?? this.#macFor(options.addresses?.[0]) });
+  }
+
+  /** Joins a pod's or container's `eth0` to its host by a veth pair; the host's end comes back, to be put under a bridge or routed. */
+  addVeth(inside: Host, options: AttachOptions & { readonly mtu: number; readonly hostEnd: string }): Link["b"] {
+    const name = `${inside.name}/${options.name}-${options.hostEnd}`;
+    const link = this.#link(name, options.mtu, { aToB: VETH, bToA: VETH });
+    inside.addInterface({ ...options, device: link.a, mac: options.mac ?? podMac(options.addresses?.[0]?.address) });
+    return link.b;
+  }
+
+  /** Gives an address a name in captures; for machines' own addresses that is done already. */
+  nameAddress(address: Ipv4Address, name: string): void {
+    this.capture?.addName(address, name);
+  }
+
+  /** Forgets a machine that was taken off the network; its name is free again. */
+  removeHost(name: string): void {
+    const host = this.hosts.get(name);
+    if (host === undefined) return;
+    for (const [reason, count] of host.stack.host.drops.entries()) this.#goneDrops.add(reason, count);
+    this.hosts.delete(name);
+  }
+
+  /** Drops of every box and link, by reason. */
+  drops(): [DropReason, number][] {
+    const counts = new Map<DropReason, number>(this.#goneDrops.entries());
+    for (const host of this.hosts.values()) {
+      for (const [reason, count] of host.stack.host.drops.entries())
+        counts.set(reason, (counts.get(reason) ?? 0) + count);
+    }
+    return [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  #link(name: string, mtu: number, impairments: { aToB: Partial<Impairments>; bToA: Partial<Impairments> }): Link {
+    const { simulator } = this;
+    const random = simulator.random.fork(`link:${name}`);
+    const link = new Link({ queue: simulator, frames: simulator.frames, random, mtu, ...impairments });
+    link.onDrop((frame, reason) => {
+      this.#goneDrops.add(reason);
+      if (!this.events.active) return;
+      this.events.emit({ time: frame.at, node: `link ${name}`, lineage: frame.lineage, kind: "dropped", reason });
+    });
+    this.links.set(name, link);
+    return link;
+  }
+
+  #claim(name: string): void {
+    if (this.hosts.has(name) || this.switches.has(name)) throw new RangeError(`Cannot add ${name}: the name is taken`);
+  }
+
+  /** As on GCE: 42:01 and the address. An interface without one gets the next of a series. */
+  #macFor(own: InterfaceAddress | undefined): MacAddress {
+    return own === undefined ? this.#nextMac() : mac(0x4201 * 2 ** 32 + own.address);
+  }
+
+  #nextMac(): MacAddress {
+    this.#macs += 1;
+    return mac(0x0200_0000_0000 + this.#macs);
+  }
+}
+
+/** As the bridge CNI plugin gives them: 0a:58 and the address. */
+export function podMac(address: Ipv4Address | undefined): MacAddress {
+  return mac(0x0a58 * 2 ** 32 + (address ?? 0));
+}

@@ -1,0 +1,99 @@
+import { formatHttpDate, goStyle, type HttpAnswer, type HttpExchange, type Server, serveHttp } from "../apps/index.ts";
+import {
+  type ApiServer,
+  type HealthAnswer,
+  type HealthCheckPort,
+  healthCheckAnswer,
+  healthCheckPorts,
+  iptablesRules,
+  type KubeProxyConfig,
+  type KubernetesVersion,
+  type Node,
+  proxyHealthAnswer,
+  proxyMetricsAnswer,
+} from "../kube/index.ts";
+import { type Ipv4Address, LOOPBACK_ADDRESS } from "../netstack/index.ts";
+import { dateAt } from "../sim/index.ts";
+import type { Host } from "./host.ts";
+
+/** kube-proxy's own ports (pkg/cluster/ports): metrics on loopback, health for everybody. */
+const METRICS_PORT = 10_249;
+const HEALTH_PORT = 10_256;
+
+/** kube-proxy on one node: turns Services and EndpointSlices into the node's rules, and answers those who ask how it is. */
+export class NodeProxy {
+  readonly #host: Host;
+  readonly #config: KubeProxyConfig;
+  readonly #version: KubernetesVersion;
+  readonly #healthServers = new Map<number, Server>();
+  #healthPorts: readonly HealthCheckPort[] = [];
+  #node: Node | undefined;
+
+  constructor(host: Host, config: KubeProxyConfig, version: KubernetesVersion) {
+    this.#host = host;
+    this.#config = config;
+    this.#version = version;
+    this.#serve(
+      METRICS_PORT,
+      ({ request }) => proxyMetricsAnswer(pathOf(request.target), config.mode),
+      LOOPBACK_ADDRESS,
+    );
+    this.#serve(HEALTH_PORT, ({ request }) => proxyHealthAnswer(pathOf(request.target), this.#health(), version));
+  }
+
+  /** Writes the rules for the objects as they are now, and serves the Services' health check nodePorts. */
+  sync(api: ApiServer): void {
+    const services = api.list("Service");
+    const endpointSlices = api.list("EndpointSlice");
+    this.#node = api.get("Node", this.#config.nodeName);
+    this.#host.setRules(iptablesRules({ services, endpointSlices, config: this.#config }));
+    this.#healthPorts = healthCheckPorts(services, endpointSlices, this.#config.nodeName);
+    this.#serveHealthChecks();
+  }
+
+  #serveHealthChecks(): void {
+    const wanted = new Set(this.#healthPorts.map(({ nodePort }) => nodePort));
+    for (const [port, server] of this.#healthServers) {
+      if (wanted.has(port)) continue;
+      server.close();
+      this.#healthServers.delete(port);
+    }
+    for (const port of wanted) {
+      if (this.#healthServers.has(port)) continue;
+      this.#healthServers.set(
+        port,
+        this.#serve(port, () => this.#healthCheck(port)),
+      );
+    }
+  }
+
+  #healthCheck(nodePort: number): HealthAnswer | undefined {
+    const port = this.#healthPorts.find((each) => each.nodePort === nodePort);
+    return port && healthCheckAnswer(port, true, this.#version);
+  }
+
+  #health(): Parameters<typeof proxyHealthAnswer>[1] {
+    const now = dateAt(this.#host.startDate, this.#host.stack.clock.now()).toISOString();
+    return { healthy: true, lastUpdated: now, currentTime: now, node: this.#node };
+  }
+
+  #serve(port: number, answer: (exchange: HttpExchange) => HealthAnswer | undefined, address?: Ipv4Address): Server {
+    const date = (): string => formatHttpDate(this.#host.startDate, this.#host.stack.clock.now());
+    const handler = (exchange: HttpExchange): HttpAnswer => toHttp(answer(exchange) ?? NOT_FOUND);
+    return serveHttp(this.#host, { port, style: goStyle(date), handler, ...(address !== undefined && { address }) });
+  }
+}
+
+const NOT_FOUND: HealthAnswer = {
+  status: 404,
+  headers: [["Content-Type", "text/plain; charset=utf-8"]],
+  body: "404 page not found\n",
+};
+
+function toHttp(answer: HealthAnswer): HttpAnswer {
+  return { ...answer, body: new TextEncoder().encode(answer.body) };
+}
+
+function pathOf(target: string): string {
+  return target.split("?", 1)[0] ?? target;
+}
