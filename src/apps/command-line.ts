@@ -17,6 +17,7 @@ export interface ListItem {
   readonly step: Step;
 }
 
+/** What one item of a list does. */
 export type Step =
   | { readonly kind: "pipeline"; readonly commands: readonly SimpleCommand[] }
   | { readonly kind: "for"; readonly variable: string; readonly items: readonly Word[]; readonly body: CommandList }

@@ -51,10 +51,12 @@ export function sectionText(title: string, lines: readonly string[], isTitled: b
   return `${isTitled ? `;; ${title} SECTION:\n` : ""}${lines.join("\n")}\n${isTitled ? "\n" : ""}`;
 }
 
+/** A question as a line of its section. */
 export function questionLine(question: DnsQuestion): string {
   return `${tabTo(tabTo(`;${question.name}`, 32) + className(question.class), 40)}${question.type}`;
 }
 
+/** A record as a line of a zone file. */
 export function recordLine(record: DnsRecord): string {
   const type = record.type === "other" ? `TYPE${record.code}` : record.type;
   const name = tabTo(record.name, 24);

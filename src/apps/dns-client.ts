@@ -20,6 +20,7 @@ import {
 import { after, type Duration } from "../sim/index.ts";
 import { closeSocket } from "./sockets.ts";
 
+/** Where DNS servers listen. */
 export const DNS_PORT = 53;
 
 /** One question to one server. */

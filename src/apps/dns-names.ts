@@ -11,6 +11,7 @@ const RCODE_NAMES: Readonly<Record<number, string>> = {
   [DnsRcode.badVersion]: "BADVERS",
 };
 
+/** The name of a response code, `RCODE11` for one without. */
 export function rcodeName(rcode: number): string {
   return RCODE_NAMES[rcode] ?? `RCODE${rcode}`;
 }

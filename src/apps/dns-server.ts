@@ -27,6 +27,7 @@ export interface DnsServerAnswer {
   readonly authoritative?: boolean;
 }
 
+/** Where {@link dnsServer} listens and what it says. */
 export interface DnsServerOptions {
   /** 53 unless told. */
   readonly port?: number;

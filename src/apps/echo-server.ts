@@ -4,6 +4,7 @@ import { formatHttpDate } from "./http-date.ts";
 import { type HttpAnswer, type HttpExchange, type Server, type ServerHost, serveHttp } from "./http-server.ts";
 import { nginxStyle } from "./http-styles.ts";
 
+/** Which echo server, and where. */
 export interface EchoServerOptions {
   /** 8080 unless told. */
   readonly port?: number;

@@ -50,6 +50,7 @@ export interface HttpStyle {
   errorAnswer(status: number): HttpAnswer;
 }
 
+/** What {@link serveHttp} serves, where, and within which limits. */
 export interface HttpServerOptions {
   /** The address to listen at; any when left out. */
   readonly address?: Ipv4Address;

@@ -8,7 +8,7 @@ import {
   parseIpv4,
 } from "../netstack/index.ts";
 import { after, between, ms, seconds, type Time, type Timer } from "../sim/index.ts";
-import { echoSequenceIn, sendEchoRequest } from "./icmp-echo.ts";
+import { echoSequenceIn } from "./icmp-echo.ts";
 import { parseOptions } from "./options.ts";
 import { describePingError } from "./ping-errors.ts";
 import { type PingPlan, readPingPlan } from "./ping-plan.ts";
@@ -153,7 +153,7 @@ class Pinging {
       const { address: destination } = this.#target;
       const dontFragment = pathMtu !== "dont" && fits;
       const { identifier, source } = { identifier: this.#identifier, source: this.#source };
-      sendEchoRequest(stack, { source, destination, identifier, sequence, length, ttl, dontFragment });
+      stack.icmp.sendEcho({ source, destination, identifier, sequence, length, ttl, dontFragment });
     } else {
       this.#statistics.errors += 1;
       this.#process.writeError(`ping: local error: message too long, mtu=${mtu}\n`);

@@ -5,8 +5,10 @@ export type WordPart =
   | { readonly kind: "text"; readonly text: string; readonly quoted: boolean }
   | { readonly kind: "variable"; readonly name: string; readonly quoted: boolean };
 
+/** A word before expansion: its parts stand next to one another. */
 export type Word = readonly WordPart[];
 
+/** A word, an operator or a redirection, with the column it begins in. */
 export type Token = { readonly column: number } & (
   | { readonly kind: "word"; readonly word: Word }
   | { readonly kind: "operator"; readonly text: string }

@@ -30,15 +30,18 @@ export function env(process: Process): void {
   process.exit(0);
 }
 
+/** Prints the host's name. */
 export function hostname(process: Process): void {
   process.write(`${process.host.name}\n`);
   process.exit(0);
 }
 
+/** The command `true`. */
 export function succeed(process: Process): void {
   process.exit(0);
 }
 
+/** The command `false`. */
 export function refuse(process: Process): void {
   process.exit(1);
 }

@@ -10,6 +10,7 @@ import {
 } from "../protocols/index.ts";
 import type { Server, ServerHost } from "./http-server.ts";
 
+/** Where {@link stunServer} listens. */
 export interface StunServerOptions {
   /** Two addresses of the host, or one: then clients cannot tell which kind of NAT they are behind (RFC 5780 §6.1). */
   readonly addresses: readonly [Ipv4Address] | readonly [primary: Ipv4Address, alternate: Ipv4Address];

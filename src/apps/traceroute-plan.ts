@@ -4,6 +4,7 @@ import { type Options, parseSeconds, parseWhole } from "./options.ts";
 import type { ProgramHost } from "./process.ts";
 
 const FIRST_PORT = 33434;
+/** Bytes of an IP header without options. */
 export const IP_HEADER = 20;
 /** Behind the IP header: UDP's or ICMP's eight bytes, then data. */
 export const PROBE_HEADER = 8;

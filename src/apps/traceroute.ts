@@ -7,7 +7,7 @@ import {
   UnreachableCode,
 } from "../netstack/index.ts";
 import { after, between, type Duration, type Time, toMs } from "../sim/index.ts";
-import { echoSequenceIn, sendEchoRequest } from "./icmp-echo.ts";
+import { echoSequenceIn } from "./icmp-echo.ts";
 import { parseOptions } from "./options.ts";
 import type { Process } from "./process.ts";
 import { IP_HEADER, PROBE_HEADER, readTracePlan, type TracePlan } from "./traceroute-plan.ts";
@@ -179,7 +179,7 @@ class Tracing {
   #sendEcho(probe: Probe, index: number): void {
     const { stack } = this.#process.host;
     const { port, length, dontFragment } = this.#plan;
-    sendEchoRequest(stack, {
+    stack.icmp.sendEcho({
       source: this.#plan.source ?? stack.addressing.sourceFor(this.#target) ?? this.#target,
       destination: this.#target,
       identifier: this.#identifier,

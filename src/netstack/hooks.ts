@@ -1,4 +1,4 @@
-import type { Clock, FramePool, Random } from "../sim/index.ts";
+import type { Clock, Draws, FramePool } from "../sim/index.ts";
 import type { DropReason } from "./drop.ts";
 import type { PacketEvents } from "./events.ts";
 import type { Interface } from "./interface.ts";
@@ -30,7 +30,7 @@ export type AddressKind = "unspecified" | "local" | "broadcast" | "multicast" | 
 export interface HookHost {
   readonly name: string;
   readonly clock: Clock;
-  readonly random: Random;
+  readonly random: Draws;
   readonly frames: FramePool;
   readonly events: PacketEvents;
   /** `on` limits "local" to addresses of that interface. */

@@ -55,6 +55,19 @@ export interface EchoReply {
   readonly duplicate: boolean;
 }
 
+/** An echo request to send. */
+export interface EchoRequest {
+  readonly source: Ipv4Address;
+  readonly destination: Ipv4Address;
+  readonly identifier: number;
+  readonly sequence: number;
+  /** Bytes of data behind the ICMP header. */
+  readonly length: number;
+  readonly ttl?: number | undefined;
+  /** True when left out, as ping sets it; the identification is then 0. */
+  readonly dontFragment?: boolean;
+}
+
 export type EchoHandler = (reply: EchoReply) => void;
 export type IcmpErrorHandler = (error: IcmpErrorMessage) => void;
 
@@ -84,23 +97,10 @@ export class IcmpLayer {
     this.#host.drop(packet, "icmp-ignored");
   }
 
-  /** Sends an echo request with `length` bytes of data. DF as ping sets it; the identification is then 0. */
-  sendEcho(request: {
-    readonly source: Ipv4Address;
-    readonly destination: Ipv4Address;
-    readonly identifier: number;
-    readonly sequence: number;
-    readonly length: number;
-    readonly ttl?: number;
-  }): void {
-    const { source, destination, ttl } = request;
-    const header = {
-      protocol: IpProtocol.icmp,
-      source,
-      destination,
-      dontFragment: true,
-      ...(ttl !== undefined && { ttl }),
-    };
+  /** Sends an echo request as ping and traceroute do. Its data counts up from 0, where a real ping has the time in front. */
+  sendEcho(request: EchoRequest): void {
+    const { source, destination, ttl, dontFragment = true } = request;
+    const header = { protocol: IpProtocol.icmp, source, destination, dontFragment, ...(ttl !== undefined && { ttl }) };
     const packet = this.#ip.create(header, ICMP_HEADER_LENGTH + request.length);
     const { bytes, transport, end } = packet;
     const rest = request.identifier * 0x10000 + request.sequence;

@@ -29,7 +29,7 @@ export { DEFAULT_SYSCTLS, HostContext, type HostContextOptions, type Sysctls } f
 export { DropCounters, type DropReason } from "./drop.ts";
 export * from "./events.ts";
 export * from "./hooks.ts";
-export type { EchoReply, IcmpErrorMessage } from "./icmp.ts";
+export type { EchoReply, EchoRequest, IcmpErrorMessage } from "./icmp.ts";
 export { Interface, type InterfaceOptions } from "./interface.ts";
 export * from "./ipv4-address.ts";
 export * from "./mac.ts";

@@ -115,6 +115,11 @@ export class TcpLayer {
     return { port, close: () => this.#stopListening(port, listening) };
   }
 
+  /** Ends whoever listens on `port`, as if its program were killed, so that another may; connections it has accepted go on. */
+  endListening(port: number): void {
+    for (const listening of this.#listening.get(port) ?? []) this.#stopListening(port, listening);
+  }
+
   receive(packet: Packet): void {
     const { bytes, transport, end, source, destination } = packet;
     const segment = segmentFromWire(bytes, transport, end);

@@ -44,6 +44,8 @@ export class Host implements ProgramHost {
   readonly startDate: number;
   /** Variables of the shell that runs commands here. */
   readonly environment: Map<string, string> = new Map();
+  /** Numbers that `ip addr` shows where they are not the order of the interfaces. */
+  readonly interfaceIndexes: Map<string, number> = new Map();
   /** Names by the network's own list, then by DNS where {@link resolverConfig} names a server. */
   readonly resolver: Resolver;
   /** Made when the host first gets rules: without, no hook stands on its packet path, as on a Linux without the modules. */

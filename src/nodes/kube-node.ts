@@ -83,6 +83,8 @@ export class KubeNode {
   /** Makes a pod's network namespace, joins it to the bridge, and gives it `address` and the bridge as its gateway. */
   addPod(name: string, address: Ipv4Address): Host {
     const pod = this.#network.addHost(name);
+    // Number 2 was the tunnel device that the kernel makes in every new namespace on such nodes.
+    pod.interfaceIndexes.set("eth0", 3);
     const hostEnd = vethName(name);
     const own = { address, prefixLength: this.spec.podCidr.prefixLength };
     const device = this.#network.addVeth(pod, { name: "eth0", addresses: [own], mtu: this.#mtu, hostEnd });

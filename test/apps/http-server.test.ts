@@ -202,7 +202,7 @@ describe("an HTTP server", () => {
 
   test("stops reading from a client that does not read", () => {
     const net = serve({
-      handler: () => ({ status: 200, headers: [], body: new Uint8Array(200_000) }),
+      handler: () => ({ status: 200, headers: [], body: new Uint8Array(20_000) }),
       mostRequests: 1000,
     });
     const client = new Client(net);
@@ -216,7 +216,7 @@ describe("an HTTP server", () => {
     };
     client.socket.resume();
     net.wait(20);
-    expect(answered).toBeGreaterThan(400 * 200_000);
+    expect(answered).toBeGreaterThan(400 * 20_000);
   });
 
   test("closed, ends its connections and frees its port", () => {

@@ -14,6 +14,7 @@ export interface ConnectorContext {
   info(line: string): void;
 }
 
+/** A connection, or why there is none. */
 export type ConnectOutcome =
   | { readonly kind: "connected"; readonly socket: TcpSocket; readonly address: Ipv4Address }
   | { readonly kind: "failed"; readonly failure: CurlFailure };

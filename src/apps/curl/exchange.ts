@@ -18,6 +18,7 @@ export interface ExchangeEvents {
   onDone(outcome: ExchangeOutcome): void;
 }
 
+/** How an exchange ended. */
 export type ExchangeOutcome =
   | { readonly kind: "complete"; readonly keepAlive: boolean }
   /** A kept connection turned out to be closed: nothing was lost by asking again on a new one. */

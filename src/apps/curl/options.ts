@@ -37,6 +37,7 @@ export interface CurlOptions {
   readonly writeOut: string | undefined;
 }
 
+/** Where a body goes; a file is what cannot be written. */
 export type CurlOutput = "stdout" | "discard" | "unwritable";
 
 /** Why curl does not begin, with its exit code. */

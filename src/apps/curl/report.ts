@@ -13,6 +13,7 @@ export interface TransferTimes {
   total: Duration;
 }
 
+/** An address and port as printed. */
 export interface ReportedEndpoint {
   readonly address: string;
   readonly port: number;
