@@ -7,7 +7,7 @@ import type { ServicePlan } from "./service-plan.ts";
 import { type ServicePort, servicePortKey } from "./service-ports.ts";
 
 /** Sets of ipvs mode with the comment that rules give about them, in kube-proxy's order (pkg/proxy/ipvs/ipset.go). */
-const SETS = {
+const SETS: Readonly<Record<IpvsSetName, readonly [IpSetType, string]>> = {
   "KUBE-LOOP-BACK": ["hash:ip,port,ip", "Kubernetes endpoints dst ip:port, source ip for solving hairpin purpose"],
   "KUBE-CLUSTER-IP": ["hash:ip,port", "Kubernetes service cluster ip + port for masquerade purpose"],
   "KUBE-EXTERNAL-IP": ["hash:ip,port", "Kubernetes service external ip + port for masquerade and filter purpose"],
@@ -43,9 +43,26 @@ const SETS = {
   ],
   "KUBE-HEALTH-CHECK-NODE-PORT": ["bitmap:port", "Kubernetes health check node port"],
   "KUBE-IPVS-IPS": ["hash:ip", "Kubernetes ipvs interface addresses"],
-} as const satisfies Readonly<Record<string, readonly [IpSetType, string]>>;
+};
 
-export type IpvsSetName = keyof typeof SETS;
+export type IpvsSetName =
+  | "KUBE-LOOP-BACK"
+  | "KUBE-CLUSTER-IP"
+  | "KUBE-EXTERNAL-IP"
+  | "KUBE-EXTERNAL-IP-LOCAL"
+  | "KUBE-LOAD-BALANCER"
+  | "KUBE-LOAD-BALANCER-FW"
+  | "KUBE-LOAD-BALANCER-LOCAL"
+  | "KUBE-LOAD-BALANCER-SOURCE-IP"
+  | "KUBE-LOAD-BALANCER-SOURCE-CIDR"
+  | "KUBE-NODE-PORT-TCP"
+  | "KUBE-NODE-PORT-LOCAL-TCP"
+  | "KUBE-NODE-PORT-UDP"
+  | "KUBE-NODE-PORT-LOCAL-UDP"
+  | "KUBE-NODE-PORT-SCTP-HASH"
+  | "KUBE-NODE-PORT-LOCAL-SCTP-HASH"
+  | "KUBE-HEALTH-CHECK-NODE-PORT"
+  | "KUBE-IPVS-IPS";
 
 /** What a rule that asks this set says about it. */
 export function ipvsSetComment(name: IpvsSetName): string {

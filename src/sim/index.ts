@@ -29,7 +29,7 @@ export {
   type LinkOptions,
   Loopback,
 } from "./link.ts";
-export { Random } from "./random.ts";
+export { type Draws, Random } from "./random.ts";
 export { type DeliveryQueue, Simulator } from "./simulator.ts";
 export {
   after,

@@ -1,3 +1,6 @@
+/** What draws: a {@link Random}, or somebody who wants to see what is drawn and say what comes. */
+export type Draws = Pick<Random, "u32" | "below">;
+
 /**
  * A seeded source of chance: xoshiro128** (Blackman and Vigna), seeded through SplitMix32. Every node and link takes its own
  * stream with {@link fork}, so that adding a host does not change everybody else's losses and ports.

@@ -46,6 +46,11 @@ export class Simulator implements Clock, DeliveryQueue {
     return this.#events;
   }
 
+  /** When the next event is due; `undefined` when there is none. */
+  get next(): Time | undefined {
+    return this.#queue.peek()?.time;
+  }
+
   timer(action: () => void, urgency: Urgency = "program"): Timer {
     return new SimulatorTimer(this.#queue, this, action, RANK[urgency]);
   }

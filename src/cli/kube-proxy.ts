@@ -1,0 +1,120 @@
+import {
+  formatIpSets,
+  formatIpvsServices,
+  formatNftTable,
+  iptablesRules,
+  ipvsRules,
+  type KubeObject,
+  type KubeProxyFlags,
+  kubeProxyConfig,
+  nftablesRules,
+  ofKind,
+  type ProxyInput,
+  type ProxyNode,
+  readObjects,
+} from "../kube/index.ts";
+import { formatRuleset } from "../nat/index.ts";
+import { type Ipv4Address, parseIpv4 } from "../netstack/index.ts";
+import { ConfigError, readYaml } from "../scenario/index.ts";
+import { describeFileError } from "./file-error.ts";
+import { type CommandIo, ExitCode } from "./io.ts";
+import { decodeText, readTextFile } from "./text-file.ts";
+
+/** The options of `natscope kube-proxy`: kube-proxy's own flags, and the node. */
+export interface KubeProxyOptions extends KubeProxyFlags {
+  readonly node: string;
+  /** The first is the primary one. */
+  readonly nodeIp?: readonly string[];
+  readonly mode?: "iptables" | "ipvs" | "nftables";
+}
+
+/** A large cluster's objects; `kubectl get -o json` is read quicker. */
+const LONGEST_OBJECTS = 64 * 1024 * 1024;
+
+/** `natscope kube-proxy OBJECTS…|-`: the rules that a node's kube-proxy would write for these objects. */
+export async function kubeProxy(files: readonly string[], options: KubeProxyOptions, io: CommandIo): Promise<ExitCode> {
+  const objects = readFiles(files, io);
+  const { node: name, nodeIp, ...flags } = options;
+  const object = ofKind(objects, "Node").find(({ metadata }) => metadata.name === name);
+  const addresses = nodeIp?.map(readNodeIp);
+  const node: ProxyNode = { name, ...(object && { object }), ...(addresses && { addresses }) };
+  const { config, problems } = kubeProxyConfig(node, flags);
+  if (problems.length > 0) throw new ConfigError(problems.map((message) => ({ file: "kube-proxy", message })));
+  const services = ofKind(objects, "Service");
+  io.out(formatRules({ services, endpointSlices: ofKind(objects, "EndpointSlice"), config }));
+  return ExitCode.ok;
+}
+
+function formatRules(input: ProxyInput): string {
+  switch (input.config.mode) {
+    case "nftables":
+      return formatNftTable(nftablesRules(input));
+    case "ipvs": {
+      const { services, sets, rules } = ipvsRules(input);
+      const ipvs = `# ipvsadm-save -n\n${formatIpvsServices(services)}`;
+      return `${ipvs}# ipset save\n${formatIpSets(sets)}# iptables-save\n${formatRuleset(rules)}`;
+    }
+    default:
+      return formatRuleset(iptablesRules(input));
+  }
+}
+
+/** More notes than these are told by their number. */
+const MOST_NOTES = 10;
+
+/** All objects; of two of the same name the later one, whichever files they are in. What is left aside is noted. */
+function readFiles(files: readonly string[], io: CommandIo): readonly KubeObject[] {
+  const read = files.map((file) => {
+    const { objects, notes, problems } = readObjects(readValues(file, io));
+    if (problems.length > 0) throw new ConfigError(problems.map((message) => ({ file: nameOf(file), message })));
+    tell(nameOf(file), notes, io);
+    return objects;
+  });
+  const { objects, notes } = readObjects(read.flat());
+  tell("objects", notes, io);
+  return objects;
+}
+
+function tell(file: string, notes: readonly string[], io: CommandIo): void {
+  for (const message of notes.slice(0, MOST_NOTES)) io.err(`note: ${file}: ${message}\n`);
+  if (notes.length > MOST_NOTES) io.err(`note: ${file}: … and ${notes.length - MOST_NOTES} more\n`);
+}
+
+/** The documents of a file, JSON or YAML. */
+function readValues(file: string, io: CommandIo): readonly unknown[] {
+  const text = file === "-" ? readInput(io) : readTextFile(file);
+  const json = parseJson(text);
+  if (json !== undefined) return [json];
+  const { documents, problems } = readYaml(nameOf(file), text, LONGEST_OBJECTS);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return documents.map(({ value }) => value);
+}
+
+function readInput(io: CommandIo): string {
+  try {
+    return decodeText("standard input", io.readInput());
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError([{ file: "standard input", message: describeFileError(error) }]);
+  }
+}
+
+/** JSON is YAML as well, but read many times quicker. */
+function parseJson(text: string): unknown {
+  if (!/^\s*[{[]/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf(file: string): string {
+  return file === "-" ? "standard input" : file;
+}
+
+function readNodeIp(text: string): Ipv4Address {
+  const address = parseIpv4(text);
+  if (address !== undefined) return address;
+  throw new ConfigError([{ file: `--node-ip ${text}`, message: "expected an IPv4 address like 10.240.0.4" }]);
+}

@@ -1,0 +1,77 @@
+import { isCommandLineFault, parseCommandLine } from "../apps/index.ts";
+import { checkLinks, clustersOf, namesIn } from "./check-references.ts";
+import { listed, suggestion } from "./config-error.ts";
+import type { ScenarioFile, StepForm } from "./file-form.ts";
+import type { ProblemList } from "./locator.ts";
+import type { Path } from "./yaml-source.ts";
+
+/** Checks what steps say of the rest of the scenario, and that their commands can be read. */
+export function checkSteps(form: ScenarioFile, podNames: ReadonlySet<string>, problems: ProblemList): void {
+  const seen = new Set<string>();
+  for (const [index, step] of form.steps.entries()) {
+    const path = ["steps", index];
+    if (step.name !== undefined && seen.has(step.name)) {
+      problems.report([...path, "name"], `another step is called "${step.name}" already`);
+    }
+    if (step.name !== undefined) seen.add(step.name);
+    if (step.run !== undefined) checkRun(form, step, path, { podNames, problems });
+    for (const kind of ["run", "kubectl"] as const) checkCommand(step[kind], [...path, kind], problems);
+    if (step.kubectl !== undefined || step.apply !== undefined) checkClusterOf(form, step, path, problems);
+    if (step.links !== undefined) checkLinks(form, step.links, [...path, "links"], problems);
+    checkRepetitions(form, step, path, problems);
+  }
+}
+
+function checkRun(
+  form: ScenarioFile,
+  step: StepForm,
+  path: Path,
+  { podNames, problems }: { readonly podNames: ReadonlySet<string>; readonly problems: ProblemList },
+): void {
+  const networks = Object.keys(form.networks);
+  const known = [...namesIn(form).filter((name) => !networks.includes(name)), ...podNames];
+  if (step.on === undefined) {
+    const message = `"on" is missing: expected who runs the command; there is ${listed(known)}`;
+    problems.problems.push({ ...problems.whereIs([...path, "run"], "key"), message });
+  } else if (!known.includes(step.on) && !mayMakePods(form)) {
+    problems.report([...path, "on"], `there is no host, node or pod "${step.on}"${suggestion(step.on, known)}`);
+  }
+  if (step.repeat === "nodes" && clustersOf(form).length === 0) {
+    problems.report([...path, "repeat"], "there are no nodes: the scenario has no cluster");
+  }
+}
+
+/** Pods that a step makes are known only when it has run. */
+function mayMakePods(form: ScenarioFile): boolean {
+  return form.steps.some((step) => step.kubectl !== undefined || step.apply !== undefined);
+}
+
+function checkCommand(line: string | undefined, path: Path, problems: ProblemList): void {
+  if (line === undefined) return;
+  const parsed = parseCommandLine(line);
+  if (isCommandLineFault(parsed)) problems.report(path, `column ${parsed.column} of the command: ${parsed.fault}`);
+}
+
+function checkClusterOf(form: ScenarioFile, step: StepForm, path: Path, problems: ProblemList): void {
+  const names = clustersOf(form).map(({ name }) => name);
+  if (step.cluster === undefined && names.length !== 1) {
+    const message =
+      names.length === 0 ? "the scenario has no cluster" : `"cluster" is missing: expected one of ${names.join(", ")}`;
+    problems.problems.push({
+      ...problems.whereIs([...path, step.kubectl === undefined ? "apply" : "kubectl"], "key"),
+      message,
+    });
+  } else if (step.cluster !== undefined && !names.includes(step.cluster)) {
+    problems.report([...path, "cluster"], `there is no cluster "${step.cluster}"${suggestion(step.cluster, names)}`);
+  }
+}
+
+function checkRepetitions(form: ScenarioFile, step: StepForm, path: Path, problems: ProblemList): void {
+  const nodes = clustersOf(form).reduce((sum, { cluster }) => sum + cluster.nodes.length, 0);
+  const runs = step.repeat === "nodes" ? nodes : 1;
+  for (const key of ["exitCode", "clientAddress"] as const) {
+    const list = step.expect?.[key];
+    if (!Array.isArray(list) || list.length === runs) continue;
+    problems.report([...path, "expect", key], `has ${list.length} entries, expected one for each of ${runs} runs`);
+  }
+}

@@ -1,0 +1,144 @@
+import type { DetectLocalMode, PodPin, ProxyMode } from "../kube/index.ts";
+import type { ConntrackSysctls } from "../nat/index.ts";
+import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, Sysctls } from "../netstack/index.ts";
+import type { Duration } from "../sim/index.ts";
+import type { DisplayFilter } from "./display-filter.ts";
+import type { ClientAddress, CountExpectation, ServerKind, TextExpectation } from "./model.ts";
+
+/*
+ * A scenario file as its author nests it, with every single value checked and read. schema.ts makes it, load.ts turns it into a Scenario.
+ */
+
+export interface ScenarioFile {
+  readonly version: 1;
+  readonly name: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly networks: Readonly<Record<string, { readonly mtu?: number }>>;
+  readonly hosts?: Readonly<Record<string, MachineForm>>;
+  readonly routers?: Readonly<Record<string, RouterForm>>;
+  readonly cluster?: ClusterForm;
+  readonly clusters?: Readonly<Record<string, ClusterForm>>;
+  readonly links?: LinksForm;
+  readonly steps: readonly StepForm[];
+}
+
+export interface MachineForm {
+  readonly interfaces: Readonly<Record<string, InterfaceForm>>;
+  readonly gateway?: Ipv4Address;
+  readonly routes?: readonly { readonly to: Cidr; readonly via: Ipv4Address }[];
+  readonly servers?: readonly { readonly kind: ServerKind; readonly port: number }[];
+  readonly sysctls?: SysctlsForm;
+  readonly aliases?: readonly string[];
+  readonly iptables?: string | Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+}
+
+export interface RouterForm extends MachineForm {
+  readonly cloudEdge?: boolean;
+}
+
+export interface InterfaceForm {
+  readonly network: string;
+  readonly address?: InterfaceAddress;
+  readonly addresses?: readonly InterfaceAddress[];
+  readonly mac?: MacAddress;
+}
+
+/** Kernel parameters, by what they are parameters of. */
+export interface SysctlsForm {
+  readonly stack: Partial<Sysctls>;
+  readonly conntrack: Partial<ConntrackSysctls>;
+}
+
+export interface ClusterForm {
+  readonly version: string;
+  readonly network: string;
+  readonly gateway?: Ipv4Address;
+  readonly podCIDR: Cidr;
+  readonly serviceCIDR: Cidr;
+  readonly mtu?: number;
+  readonly cni?: "bridge";
+  readonly proxy?: ProxyForm;
+  readonly nodes: readonly NodeForm[];
+  readonly pins?: PinsForm;
+  readonly manifests?: string | readonly (string | Readonly<Record<string, unknown>>)[];
+}
+
+export interface ProxyForm {
+  readonly mode?: ProxyMode;
+  readonly clusterCIDR?: Cidr;
+  readonly masqueradeAll?: boolean;
+  readonly masqueradeBit?: number;
+  readonly nodePortAddresses?: readonly string[];
+  readonly localhostNodePorts?: boolean;
+  readonly detectLocalMode?: DetectLocalMode;
+  readonly podBridgeInterface?: string;
+  readonly podInterfaceNamePrefix?: string;
+}
+
+export interface NodeForm {
+  readonly name: string;
+  readonly alias?: string;
+  readonly address: InterfaceAddress;
+  readonly externalAddress?: Ipv4Address;
+  readonly podCIDR: Cidr;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface PinsForm {
+  readonly pods?: Readonly<Record<string, readonly PodPin[]>>;
+  readonly nodePorts?: Readonly<Record<string, number>>;
+  readonly clusterIPs?: Readonly<Record<string, Ipv4Address>>;
+  readonly healthCheckNodePorts?: Readonly<Record<string, number>>;
+}
+
+export type LinksForm = Readonly<Record<string, LinkForm>>;
+
+export interface LinkForm extends ImpairmentsForm {
+  /** Away from the machine that the interface belongs to. */
+  readonly out?: ImpairmentsForm;
+  /** Towards it. */
+  readonly in?: ImpairmentsForm;
+}
+
+export interface ImpairmentsForm {
+  readonly delay?: Duration;
+  readonly jitter?: Duration;
+  readonly loss?: number;
+  readonly duplicate?: number;
+  readonly reorder?: number;
+  readonly reorderDelay?: Duration;
+  readonly rate?: number;
+  readonly queue?: number;
+  readonly up?: boolean;
+}
+
+/** Which kind of step it is shows in which of `run`, `kubectl`, `apply`, `wait` and `links` is there: exactly one. */
+export interface StepForm {
+  readonly name?: string;
+  readonly show?: string;
+  readonly run?: string;
+  readonly on?: string;
+  readonly repeat?: "nodes";
+  readonly timeout?: Duration;
+  readonly kubectl?: string;
+  readonly apply?: string;
+  readonly cluster?: string;
+  readonly wait?: Duration;
+  readonly links?: LinksForm;
+  readonly expect?: ExpectForm;
+}
+
+export interface ExpectForm {
+  readonly exitCode?: number | readonly number[];
+  readonly stdout?: readonly TextExpectation[];
+  readonly stderr?: readonly TextExpectation[];
+  readonly clientAddress?: ClientAddress | readonly ClientAddress[];
+  readonly packets?: readonly PacketForm[];
+}
+
+export interface PacketForm {
+  readonly at: string;
+  readonly filter?: DisplayFilter;
+  readonly count?: CountExpectation;
+}
