@@ -44,10 +44,17 @@ export function benchUdpPath(options: UdpPathOptions): number {
   const { network, client, server } = build();
   const { simulator } = network;
   let received = 0;
-  const sockets: UdpSocket[] = Array.from({ length: Math.min(options.flows, 28_000) }, () => client.stack.udp.open({ onDatagram: () => {} }));
+  const sockets: UdpSocket[] = Array.from({ length: Math.min(options.flows, 28_000) }, () =>
+    client.stack.udp.open({ onDatagram: () => {} }),
+  );
   server.stack.udp.open({ port: 53, onDatagram: () => (received += 1) });
   const send = (number: number): void => {
-    sockets[number % sockets.length]?.send({ to: VIP, port: 53, payload: PAYLOAD, from: sourceOf(number, options.flows) });
+    sockets[number % sockets.length]?.send({
+      to: VIP,
+      port: 53,
+      payload: PAYLOAD,
+      from: sourceOf(number, options.flows),
+    });
   };
   let sent = 0;
   for (; sent < options.flows; sent++) {
@@ -61,7 +68,8 @@ export function benchUdpPath(options: UdpPathOptions): number {
     simulator.runUntilQuiet();
   }
   const seconds = (performance.now() - began) / 1000;
-  if (received < sent) throw new Error(`only ${received} of ${sent} packets arrived: ${JSON.stringify(network.drops())}`);
+  if (received < sent)
+    throw new Error(`only ${received} of ${sent} packets arrived: ${JSON.stringify(network.drops())}`);
   return options.packets / seconds;
 }
 
@@ -79,7 +87,10 @@ function build(): { network: Network; client: Host; server: Host } {
   wire(network, client, router, ["10.1.0.2/24", "10.1.0.1/24"], "eth0");
   wire(network, server, router, ["10.2.0.2/24", "10.2.0.1/24"], "eth1");
   for (let i = 3; i < 12; i++) {
-    client.stack.addAddress(client.stack.interface("eth0") ?? client.stack.loopback, { address: address(`10.1.0.${i}`), prefixLength: 32 });
+    client.stack.addAddress(client.stack.interface("eth0") ?? client.stack.loopback, {
+      address: address(`10.1.0.${i}`),
+      prefixLength: 32,
+    });
   }
   for (const [host, via] of [
     [client, "10.1.0.1"],
@@ -96,6 +107,10 @@ function wire(network: Network, host: Host, router: Host, addresses: readonly [s
   const [own, other] = addresses.map((text) => parseInterfaceAddress(text)).filter((each) => each !== undefined);
   if (own === undefined || other === undefined) throw new Error("bad address");
   const device = network.addVeth(host, { name: "eth0", addresses: [own], mtu: 1500, hostEnd: `router/${end}` });
-  router.addInterface({ name: end, device, mac: ((other.address % 256) + 0x0200_0000_0000 + (end === "eth0" ? 0 : 256)) as never, addresses: [other] });
+  router.addInterface({
+    name: end,
+    device,
+    mac: ((other.address % 256) + 0x0200_0000_0000 + (end === "eth0" ? 0 : 256)) as never,
+    addresses: [other],
+  });
 }
-

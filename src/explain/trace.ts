@@ -86,7 +86,8 @@ function describeRewrite(event: Extract<PacketEvent, { kind: "rewritten" }>): st
   return `${where}${FIELD_NAMES[field]} ${formatField(field, from)} -> ${formatField(field, to)}, ${describeCause(cause)}`;
 }
 
-const FIELD_NAMES: Readonly<Record<PacketField, string>> = {
+/** A field's name in sentences. */
+export const FIELD_NAMES: Readonly<Record<PacketField, string>> = {
   source: "source",
   destination: "destination",
   sourcePort: "source port",
@@ -96,12 +97,14 @@ const FIELD_NAMES: Readonly<Record<PacketField, string>> = {
   mss: "MSS",
 };
 
-function formatField(field: PacketField, value: number): string {
+/** A field's value as people write it. */
+export function formatField(field: PacketField, value: number): string {
   if (field === "source" || field === "destination") return formatIpv4(ipv4(value));
   return field === "mark" ? `0x${value.toString(16)}` : String(value);
 }
 
-function describeCause(cause: RewriteCause): string {
+/** What made a box rewrite a packet, as the end of a sentence. */
+export function describeCause(cause: RewriteCause): string {
   switch (cause.kind) {
     case "rule":
       return `${cause.target} by ${describeRule(cause.rule)}`;
@@ -120,7 +123,8 @@ function describeRule({ table, chain, number, text }: RuleReference): string {
   return `${table} ${chain} rule ${number} (${text})`;
 }
 
-function describeSummary({ protocol, source, sourcePort, destination, destinationPort }: PacketSummary): string {
+/** `TCP 10.0.0.1:40000 > 10.0.0.2:80` */
+export function describeSummary({ protocol, source, sourcePort, destination, destinationPort }: PacketSummary): string {
   const end = (address: PacketSummary["source"], port: number): string =>
     port === 0 ? formatIpv4(address) : `${formatIpv4(address)}:${port}`;
   return `${protocolName(protocol)} ${end(source, sourcePort)} > ${end(destination, destinationPort)}`;
@@ -161,7 +165,8 @@ function describeTransport(header: Ipv4Header, bytes: Uint8Array, ip: number, en
   }
 }
 
-function protocolName(protocol: number): string {
+/** `TCP`, or `protocol 99` */
+export function protocolName(protocol: number): string {
   const name = Object.entries(IpProtocol).find(([, number]) => number === protocol)?.[0];
   return name === undefined ? `protocol ${protocol}` : name.toUpperCase();
 }

@@ -6,7 +6,7 @@ import {
   LOOPBACK_ADDRESS,
   type RewriteCause,
 } from "../netstack/index.ts";
-import type { Random } from "../sim/index.ts";
+import type { Draws } from "../sim/index.ts";
 import type { Conntrack } from "./conntrack.ts";
 import type { CompiledTable } from "./evaluate.ts";
 import { Field, RECORD_SHIFT, Status, word } from "./flow-record.ts";
@@ -38,7 +38,7 @@ export class Nat {
   /** Interfaces that MASQUERADE has used, numbered from 1. */
   readonly #interfaces = new Map<string, number>();
 
-  constructor(conntrack: Conntrack, random: Random) {
+  constructor(conntrack: Conntrack, random: Draws) {
     this.#conntrack = conntrack;
     this.#chooser = new PortChooser(conntrack, random);
   }

@@ -1,5 +1,5 @@
 import { IpProtocol } from "../netstack/index.ts";
-import type { Random } from "../sim/index.ts";
+import type { Draws } from "../sim/index.ts";
 import type { Conntrack } from "./conntrack.ts";
 import { Field, RECORD_SHIFT, Status, Window, word } from "./flow-record.ts";
 import { NOT_FOUND, ORIGINAL, REPLY } from "./flow-table.ts";
@@ -20,12 +20,12 @@ const ALL_IDS: NumberRange = { from: 0, to: 65535 };
 /** Gives a connection a tuple that no other one has: `get_unique_tuple` and what it calls, net/netfilter/nf_nat_core.c in Linux 6.x. */
 export class PortChooser {
   readonly #conntrack: Conntrack;
-  readonly #random: Random;
+  readonly #random: Draws;
   readonly #reply = new TupleWords();
   readonly #other = new TupleWords();
   readonly #before = new TupleWords();
 
-  constructor(conntrack: Conntrack, random: Random) {
+  constructor(conntrack: Conntrack, random: Draws) {
     this.#conntrack = conntrack;
     this.#random = random;
   }
