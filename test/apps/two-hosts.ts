@@ -25,7 +25,7 @@ export interface Outcome {
 
 /** `client` 10.0.0.1 and `server` 10.0.0.2 on one wire of 5 ms; the client's default route is through the server. */
 export class TwoHosts {
-  readonly simulator = new Simulator({ seed: 1 });
+  readonly simulator: Simulator = new Simulator({ seed: 1 });
   readonly link: Link;
   readonly client: ProgramHost;
   readonly server: ProgramHost;
