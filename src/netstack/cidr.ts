@@ -56,6 +56,14 @@ export function parseInterfaceAddress(text: string): InterfaceAddress | undefine
   return { address, prefixLength };
 }
 
+/** {@link parseInterfaceAddress} for addresses written in source code. @throws RangeError when `text` is not one. */
+export function interfaceAddress(text: string): InterfaceAddress {
+  const parsed = parseInterfaceAddress(text);
+  if (parsed === undefined)
+    throw new RangeError(`Cannot read interface address "${text}": expected one like 10.0.0.5/24`);
+  return parsed;
+}
+
 export function formatCidr(range: Cidr): string {
   return `${formatIpv4(range.network)}/${range.prefixLength}`;
 }

@@ -109,6 +109,14 @@ export class Host implements ProgramHost {
     return added;
   }
 
+  /** Adds a route through a neighbour. @throws RangeError when the neighbour is on none of the host's networks. */
+  addRoute(destination: Cidr, via: Ipv4Address): void {
+    const out = this.stack.addressing.hop(via)?.out;
+    if (out === undefined)
+      throw new RangeError(`Cannot add a route on ${this.name}: ${formatIpv4(via)} is no neighbour`);
+    this.stack.addressing.routes.add({ destination, out, via });
+  }
+
   /** Adds a bridge with an interface of its own in this host, such as `cbr0`. */
   addBridge(options: HostBridgeOptions): Bridge {
     const bridge = new Bridge({ host: this.stack.host, mac: options.mac, mtu: options.mtu });

@@ -10,7 +10,7 @@ import {
   type Sysctls,
 } from "../netstack/index.ts";
 import { Capture, type CaptureOptions, DEFAULT_START_DATE } from "../pcap/index.ts";
-import { type Impairments, Link, Simulator, us } from "../sim/index.ts";
+import { type Impairments, Link, Simulator, timestampAt, us } from "../sim/index.ts";
 import { Host } from "./host.ts";
 import { Recorder } from "./recorder.ts";
 import { Switch } from "./switch.ts";
@@ -51,7 +51,7 @@ export class Network {
   readonly links: Map<string, Link> = new Map();
   /** Names that every host knows: hosts, nodes and their aliases. */
   readonly names: Map<string, Ipv4Address> = new Map();
-  readonly #startDate: bigint;
+  readonly #startDateMs: number;
   readonly #recorder: Recorder | undefined;
   /** Of links, and of hosts that are gone. */
   readonly #goneDrops = new DropCounters();
@@ -59,10 +59,11 @@ export class Network {
 
   constructor(options: NetworkOptions) {
     this.simulator = new Simulator({ seed: options.seed });
-    this.#startDate = options.startDate ?? DEFAULT_START_DATE;
+    const startDate = options.startDate ?? DEFAULT_START_DATE;
+    this.#startDateMs = Number(startDate / 1_000_000n);
     if (options.capture !== undefined) {
       const now = (): number => this.simulator.now();
-      this.capture = new Capture({ ...options.capture, startDate: this.#startDate, now });
+      this.capture = new Capture({ ...options.capture, startDate, now });
       this.#recorder = new Recorder(this.capture, this.events);
     }
   }
@@ -73,7 +74,7 @@ export class Network {
     const { simulator, events } = this;
     const random = simulator.random.fork(`host:${name}`);
     const base = { name, clock: simulator, queue: simulator, frames: simulator.frames, random, events, sysctls };
-    const startDate = Number(this.#startDate / 1_000_000n);
+    const startDate = this.#startDateMs;
     const host = new Host({ ...base, recorder: this.#recorder, startDate, names: this.names });
     this.hosts.set(name, host);
     return host;
@@ -107,6 +108,11 @@ export class Network {
     const link = this.#link(name, options.mtu, { aToB: VETH, bToA: VETH });
     inside.addInterface({ ...options, device: link.a, mac: options.mac ?? podMac(options.addresses?.[0]?.address) });
     return link.b;
+  }
+
+  /** What clocks in the network show now, as RFC 3339 in whole seconds. */
+  timestamp(): string {
+    return timestampAt(this.#startDateMs, this.simulator.now());
   }
 
   /** Gives an address a name in captures; for machines' own addresses that is done already. */

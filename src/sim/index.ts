@@ -15,7 +15,7 @@
 
 export { assert } from "./assert.ts";
 export type { Clock, Timer, Urgency } from "./clock.ts";
-export { dateAt } from "./date.ts";
+export { dateAt, secondsBetween, timestampAt } from "./date.ts";
 export { BOX_TIME, type Device, type FrameHandler } from "./device.ts";
 export type { QueuedEvent } from "./event-queue.ts";
 export { EventQueue } from "./event-queue.ts";
