@@ -1,6 +1,8 @@
 import { type ProgramHost, type Resolver, type ResolverConfig, StubResolver } from "../apps/index.ts";
 import { type ConntrackSysctls, Netfilter, type Ruleset } from "../nat/index.ts";
 import {
+  type Cidr,
+  formatIpv4,
   type Interface,
   type InterfaceAddress,
   type Ipv4Address,
