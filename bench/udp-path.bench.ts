@@ -10,6 +10,9 @@ export interface UdpPathOptions {
 
 const VIP = address("10.0.0.10");
 const IN_FLIGHT = 64;
+/** One MASQUERADE address has 64,000 ports for each of the server's. */
+const FIRST_PORT = 53;
+const PORTS = 8;
 const PAYLOAD = new Uint8Array(64);
 
 /** kube-proxy's way for one UDP Service: DNAT to the server, MASQUERADE for every client. */
@@ -21,10 +24,10 @@ const RULES = `*nat
 :KUBE-POSTROUTING - [0:0]
 -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
--A KUBE-SERVICES -d 10.0.0.10/32 -p udp -m comment --comment "default/echo cluster IP" -m udp --dport 53 -j KUBE-SVC-A
+-A KUBE-SERVICES -d 10.0.0.10/32 -p udp -m comment --comment "default/echo cluster IP" -m udp --dport 53:60 -j KUBE-SVC-A
 -A KUBE-SVC-A -m comment --comment "masquerade" -j KUBE-MARK-MASQ
--A KUBE-SVC-A -m comment --comment "default/echo -> 10.2.0.2:53" -j KUBE-SEP-A
--A KUBE-SEP-A -p udp -m comment --comment "default/echo" -m udp -j DNAT --to-destination 10.2.0.2:53
+-A KUBE-SVC-A -m comment --comment "default/echo -> 10.2.0.2" -j KUBE-SEP-A
+-A KUBE-SEP-A -p udp -m comment --comment "default/echo" -m udp -j DNAT --to-destination 10.2.0.2
 -A KUBE-MARK-MASQ -j MARK --or-mark 0x4000
 -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
 -A KUBE-POSTROUTING -j MARK --xor-mark 0x4000
@@ -47,7 +50,14 @@ export function benchUdpPath(options: UdpPathOptions): number {
   const sockets: UdpSocket[] = Array.from({ length: Math.min(options.flows, 28_000) }, () =>
     client.stack.udp.open({ onDatagram: () => {} }),
   );
-  server.stack.udp.open({ port: 53, onDatagram: () => (received += 1) });
+  for (let port = FIRST_PORT; port < FIRST_PORT + PORTS; port++) {
+    server.stack.udp.open({
+      port,
+      onDatagram: () => {
+        received += 1;
+      },
+    });
+  }
   const send = (number: number): void => {
     sockets[number % sockets.length]?.send({
       to: VIP,
