@@ -61,7 +61,7 @@ export function benchUdpPath(options: UdpPathOptions): number {
   const send = (number: number): void => {
     sockets[number % sockets.length]?.send({
       to: VIP,
-      port: 53,
+      port: FIRST_PORT + (number % PORTS),
       payload: PAYLOAD,
       from: sourceOf(number, options.flows),
     });
