@@ -1,0 +1,182 @@
+import { describe, expect, it } from "vitest";
+import { NetfilterBox } from "../support/netfilter-box.ts";
+import {
+  describePacket,
+  describeQuoted,
+  icmpEcho,
+  icmpError,
+  tcpPacket,
+  udpPacket,
+  wrongChecksums,
+} from "../support/packets.ts";
+
+const HOME = "*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n";
+const FORWARDING =
+  "*nat\n-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.9.9:8080\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n";
+
+describe("MASQUERADE", () => {
+  it("keeps the port when it is free and turns the reply back", () => {
+    const box = new NetfilterBox(HOME);
+    const out = tcpPacket({ from: "10.0.0.1:40000", to: "198.51.100.79:80" });
+    box.forward(out);
+    expect(describePacket(out)).toContain("203.0.113.7:40000 > 198.51.100.79:80");
+    const back = tcpPacket({ from: "198.51.100.79:80", to: "203.0.113.7:40000", flags: "S.", ack: 1 });
+    box.forward(back, "eth1>eth0");
+    expect(describePacket(back)).toContain("198.51.100.79:80 > 10.0.0.1:40000");
+    expect([...wrongChecksums(out), ...wrongChecksums(back)]).toEqual([]);
+  });
+
+  it("gives the second host another port from 1024 on when both use the same towards one server, and not towards two", () => {
+    const box = new NetfilterBox(HOME);
+    box.forward(tcpPacket({ from: "10.0.0.1:40000", to: "198.51.100.79:80" }));
+    const clash = tcpPacket({ from: "10.0.0.2:40000", to: "198.51.100.79:80" });
+    box.forward(clash);
+    expect(clash.sourcePort).not.toBe(40000);
+    expect(clash.sourcePort).toBeGreaterThanOrEqual(1024);
+    const other = tcpPacket({ from: "10.0.0.3:40000", to: "198.51.100.80:80" });
+    box.forward(other);
+    expect(other.sourcePort).toBe(40000);
+  });
+
+  it("draws a port with --random-fully even when the own one is free", () => {
+    const rules = HOME.replace("MASQUERADE", "MASQUERADE --random-fully");
+    const ports = [1, 2, 3, 4].map((seed) => {
+      const packet = tcpPacket({ from: "10.0.0.1:40000", to: "198.51.100.79:80" });
+      new NetfilterBox(rules, { seed }).forward(packet);
+      return packet.sourcePort;
+    });
+    expect(ports.filter((port) => port === 40000).length).toBeLessThan(2);
+    expect(ports.every((port) => port >= 1024)).toBe(true);
+  });
+
+  it("drops a connection for which no port is left, without a word", () => {
+    const box = new NetfilterBox("*nat\n-A POSTROUTING -p udp -j MASQUERADE --to-ports 50000-50001\nCOMMIT\n");
+    const verdicts = [1, 2, 3].map(
+      (host) => box.forward(udpPacket({ from: `10.0.0.${host}:4000`, to: "198.51.100.79:53" })).verdict,
+    );
+    expect(verdicts).toEqual(["accept", "accept", "nat-no-free-port"]);
+    expect(box.answers).toEqual([]);
+  });
+});
+
+describe("conntrack", () => {
+  it("enters a connection only when its first packet has passed every hook", () => {
+    const box = new NetfilterBox(`${HOME}*filter\n-A FORWARD -p tcp -m tcp --dport 23 -j DROP\nCOMMIT\n`);
+    expect(box.forward(tcpPacket({ from: "10.0.0.1:1", to: "198.51.100.79:23" })).verdict).toBe("rule-drop");
+    expect(box.connections()).toEqual([]);
+    box.forward(tcpPacket({ from: "10.0.0.1:1", to: "198.51.100.79:80" }));
+    expect(box.connections()).toHaveLength(1);
+  });
+
+  it("lets UDP entries live 30 s, and 120 s once traffic has gone both ways for more than two", () => {
+    const box = new NetfilterBox(HOME);
+    const ask = () => box.forward(udpPacket({ from: "10.0.0.1:4000", to: "198.51.100.79:53" }));
+    const answer = () => box.forward(udpPacket({ from: "198.51.100.79:53", to: "203.0.113.7:4000" }), "eth1>eth0");
+    ask();
+    expect(box.connections()[0]).toMatch(/^udp {6}17 30 .*\[UNREPLIED\]/);
+    answer();
+    expect(box.connections()[0]).toMatch(/^udp {6}17 30 /);
+    box.wait(3);
+    ask();
+    expect(box.connections()[0]).toMatch(/^udp {6}17 120 .*\[ASSURED\]/);
+    box.wait(121);
+    expect(box.connections()).toEqual([]);
+  });
+
+  it("is bounded: a full table pushes out what was never answered, then refuses", () => {
+    const box = new NetfilterBox(HOME, { sysctls: { max: 4 } });
+    for (let port = 1; port <= 4; port++) box.forward(udpPacket({ from: `10.0.0.1:${port}`, to: "198.51.100.79:53" }));
+    box.forward(udpPacket({ from: "10.0.0.1:5", to: "198.51.100.79:53" }));
+    expect(box.netfilter.connections).toBeLessThanOrEqual(4);
+  });
+
+  it("knows echo by its identifier, whatever the sequence number", () => {
+    const box = new NetfilterBox(HOME);
+    box.forward(icmpEcho({ from: "10.0.0.1", to: "198.51.100.79", id: 7, seq: 1 }));
+    box.forward(icmpEcho({ from: "10.0.0.1", to: "198.51.100.79", id: 7, seq: 2 }));
+    expect(box.connections()).toHaveLength(1);
+    expect(box.connections()[0]).toContain("id=7");
+  });
+});
+
+describe("DNAT", () => {
+  it("is set up by the first packet and undone for the reply", () => {
+    const box = new NetfilterBox(FORWARDING);
+    const out = tcpPacket({ from: "10.0.0.1:1000", to: "192.0.2.4:80" });
+    box.forward(out);
+    expect(describePacket(out)).toContain("203.0.113.7:1000 > 10.9.9.9:8080");
+    const back = tcpPacket({ from: "10.9.9.9:8080", to: "203.0.113.7:1000", flags: "S.", ack: 1 });
+    box.forward(back, "eth1>eth0");
+    expect(describePacket(back)).toContain("192.0.2.4:80 > 10.0.0.1:1000");
+    expect([...wrongChecksums(out), ...wrongChecksums(back)]).toEqual([]);
+  });
+
+  it("translates the packet quoted in an ICMP error, and the error's own addresses, with all checksums right", () => {
+    const box = new NetfilterBox(FORWARDING);
+    const out = tcpPacket({ from: "10.0.0.1:1000", to: "192.0.2.4:80" });
+    box.forward(out);
+    const error = icmpError({ from: "10.9.9.1", to: "203.0.113.7", about: out, type: 11, code: 0 });
+    expect(box.forward(error, "eth1>eth0").verdict).toBe("accept");
+    expect(describeQuoted(error)).toContain("10.0.0.1:1000 > 192.0.2.4:80");
+    expect(describePacket(error)).toContain("> 10.0.0.1");
+    expect(wrongChecksums(error)).toEqual([]);
+  });
+
+  it("stays with a connection when the rules change", () => {
+    const box = new NetfilterBox(FORWARDING);
+    box.forward(tcpPacket({ from: "10.0.0.1:1000", to: "192.0.2.4:80" }));
+    box.load(HOME);
+    const next = tcpPacket({ from: "10.0.0.1:1000", to: "192.0.2.4:80" });
+    box.forward(next);
+    expect(describePacket(next)).toContain("> 10.9.9.9:8080");
+  });
+});
+
+describe("filter", () => {
+  it("rejects with what the rule says and keeps no connection", () => {
+    const box = new NetfilterBox(
+      `${HOME}*filter\n-A FORWARD -p tcp -m tcp --dport 23 -j REJECT --reject-with tcp-reset\n-A FORWARD -p udp -j REJECT\nCOMMIT\n`,
+    );
+    expect(box.forward(tcpPacket({ from: "10.0.0.1:1", to: "198.51.100.79:23" })).verdict).toBe("rule-reject");
+    expect(box.forward(udpPacket({ from: "10.0.0.1:1", to: "198.51.100.79:53" })).verdict).toBe("rule-reject");
+    expect(box.answers).toHaveLength(2);
+    expect(box.answers[1]).toContain("icmp 3/3");
+    expect(box.connections()).toEqual([]);
+  });
+
+  it("follows jumps, returns and gotos as iptables does, and the policy at the end", () => {
+    const rules = [
+      "*filter",
+      ":FORWARD DROP [0:0]",
+      ":A - [0:0]",
+      ":B - [0:0]",
+      "-A FORWARD -p udp -m udp --dport 1 -j A",
+      "-A FORWARD -p udp -m udp --dport 2 -g A",
+      "-A FORWARD -p udp -m udp --dport 1:2 -j ACCEPT",
+      "-A A -m mark --mark 0x1 -j RETURN",
+      "-A A -j B",
+      "-A B -j RETURN",
+      "COMMIT",
+      "",
+    ].join("\n");
+    const box = new NetfilterBox(rules);
+    const verdict = (port: number): string =>
+      box.forward(udpPacket({ from: "10.0.0.1:9", to: `198.51.100.79:${port}` })).verdict;
+    // A jump comes back behind the rule; what a goto's chain ends with is the caller's end.
+    expect([verdict(1), verdict(2), verdict(3)]).toEqual(["accept", "rule-drop", "rule-drop"]);
+  });
+
+  it("matches every packet of a balanced choice once, about as often as told", () => {
+    const rules =
+      "*nat\n-A PREROUTING -m statistic --mode random --probability 0.33333333349 -j DNAT --to-destination 10.9.9.1\n-A PREROUTING -m statistic --mode random --probability 0.50000000000 -j DNAT --to-destination 10.9.9.2\n-A PREROUTING -j DNAT --to-destination 10.9.9.3\nCOMMIT\n";
+    const box = new NetfilterBox(rules);
+    const counts = new Map<number, number>();
+    for (let port = 1; port <= 3000; port++) {
+      const packet = udpPacket({ from: `10.0.0.1:${port}`, to: "198.51.100.79:53" });
+      box.forward(packet);
+      counts.set(packet.destination, (counts.get(packet.destination) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(3);
+    for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(120);
+  });
+});
