@@ -5,7 +5,11 @@ import { defineConfig } from "rolldown";
  * module. Chunks lie two folders below the package's root, as src/cli does, so that both find scenarios/ and package.json.
  */
 export default defineConfig({
-  input: { natscope: "src/cli/main.ts" },
+  input: {
+    natscope: "src/cli/main.ts",
+    "frame-worker": "src/tun/frame-worker.ts",
+    "namespace-setup": "src/tun/namespace-setup.ts",
+  },
   platform: "node",
   external: ["koffi", "cap", "tuntap2"],
   output: { dir: "dist/bin", format: "esm", cleanDir: true, chunkFileNames: "[name]-[hash].js" },

@@ -16,6 +16,8 @@
  *     process.stdout; // client_address=10.0.0.1
  */
 
+// What a DNS server's answers are made of: passed on for nodes, which say what is in the cluster's zone.
+export { canonicalName, DnsClass, type DnsData, DnsRcode, type DnsRecord, reverseName } from "../protocols/index.ts";
 export { type CommandLineFault, type CommandList, isCommandLineFault, parseCommandLine } from "./command-line.ts";
 export { COMMANDS } from "./commands.ts";
 export { type DnsServerAnswer, type DnsServerOptions, dnsServer } from "./dns-server.ts";

@@ -19,6 +19,8 @@ export interface ProgramHost {
   readonly environment: ReadonlyMap<string, string>;
   /** The numbers `ip` shows before interfaces; 1, 2, 3, … in their order where left out. */
   readonly interfaceIndexes?: ReadonlyMap<string, number>;
+  /** Programs that this host has beside those that every host has, by name; they go before those. */
+  readonly commands?: ReadonlyMap<string, Program>;
 }
 
 /** A program: begins its work with the call and ends it, then or later, with `process.exit`. */

@@ -9,7 +9,7 @@ import {
 } from "./command-line.ts";
 import { COMMANDS } from "./commands.ts";
 import { FILTERS, type Filter, parseFilter } from "./filters.ts";
-import { Process, type ProgramHost } from "./process.ts";
+import { Process, type Program, type ProgramHost } from "./process.ts";
 import { expandWhole, expandWord } from "./shell-words.ts";
 
 /** Most commands one line may run, so that loops end. */
@@ -30,7 +30,7 @@ export function runCommand(host: ProgramHost, command: string | readonly string[
 export function runProgram(host: ProgramHost, argv: readonly string[], stdin?: Uint8Array): Process {
   const process = new Process(host, argv, stdin);
   const name = argv[0] ?? "";
-  const program = COMMANDS.get(name);
+  const program = programOf(host, name);
   if (program !== undefined) {
     program(process);
   } else {
@@ -39,6 +39,10 @@ export function runProgram(host: ProgramHost, argv: readonly string[], stdin?: U
     process.exit(EXIT_NOT_FOUND);
   }
   return process;
+}
+
+function programOf(host: ProgramHost, name = ""): Program | undefined {
+  return host.commands?.get(name) ?? COMMANDS.get(name);
 }
 
 function runLine(host: ProgramHost, line: string): Process {
@@ -122,9 +126,10 @@ class Shell {
   }
 
   #runPipeline(commands: readonly SimpleCommand[], done: () => void): void {
+    const { host } = this.#process;
     const argvs = commands.map((command) => command.words.flatMap((word) => expandWord(word, this.#variables)));
     // `echo text | nc host port`: programs before the first filter feed one another.
-    const firstFilter = argvs.findIndex((argv, index) => index > 0 && !COMMANDS.has(argv[0] ?? ""));
+    const firstFilter = argvs.findIndex((argv, index) => index > 0 && programOf(host, argv[0]) === undefined);
     const programs = argvs.slice(0, firstFilter < 0 ? argvs.length : firstFilter);
     const filters: Filter[] = [];
     for (const argv of argvs.slice(programs.length)) {

@@ -60,6 +60,8 @@ class StunTests {
   readonly #server: Endpoint;
   readonly #socket: UdpSocket;
   readonly #timer: Timer;
+  /** Once it is known. */
+  #filtering: Behaviour | undefined;
   #onReply: (message: StunMessage) => void = () => {};
   #onTimeout: () => void = () => {};
 
@@ -88,9 +90,15 @@ class StunTests {
       if (this.#mode === "basic") return this.#end("", 0);
       if (result.other === undefined) return this.#end("Behavior test: fail: the server has no other address\n", 1);
       const { mapped, other } = result;
-      if (this.#mode === "filtering") this.#testFiltering(() => this.#end("", 0));
-      else if (mapped.address === own.address && mapped.port === own.port) this.#mappingIs("Direct");
-      else this.#testMapping(mapped, other);
+      const isDirect = mapped.address === own.address && mapped.port === own.port;
+      const testMapping = (): void => (isDirect ? this.#mappingIs("Direct") : this.#testMapping(mapped, other));
+      if (this.#mode === "behavior") return testMapping();
+      // First, as the other test sends to the server's other address, which a NAT then lets in.
+      this.#testFiltering((behaviour) => {
+        this.#filtering = behaviour;
+        if (this.#mode === "full") testMapping();
+        else this.#endWithFiltering();
+      });
     });
   }
 
@@ -109,17 +117,19 @@ class StunTests {
   #mappingIs(behaviour: Behaviour | "Direct"): void {
     this.#print("Behavior test: success");
     this.#print(`Nat behavior: ${behaviour} Mapping`);
-    if (this.#mode === "full") this.#testFiltering(() => this.#end("", 0));
-    else this.#end("", 0);
+    this.#endWithFiltering();
+  }
+
+  #endWithFiltering(): void {
+    if (this.#filtering !== undefined) {
+      this.#print("Filtering test: success");
+      this.#print(`Nat filtering: ${this.#filtering} Filtering`);
+    }
+    this.#end("", 0);
   }
 
   /** RFC 5780 §4.4: asks the server to answer from elsewhere. */
-  #testFiltering(done: () => void): void {
-    const tell = (behaviour: Behaviour): void => {
-      this.#print("Filtering test: success");
-      this.#print(`Nat filtering: ${behaviour} Filtering`);
-      done();
-    };
+  #testFiltering(tell: (behaviour: Behaviour) => void): void {
     this.#bind(this.#server, { changeAddress: true, changePort: true }, (fromElsewhere) => {
       if (fromElsewhere !== undefined) return tell("Endpoint Independent");
       this.#bind(this.#server, { changeAddress: false, changePort: true }, (fromOtherPort) => {

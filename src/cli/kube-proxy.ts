@@ -1,6 +1,5 @@
 import {
-  formatIpSets,
-  formatIpvsServices,
+  formatIpvsRules,
   formatNftTable,
   iptablesRules,
   ipvsRules,
@@ -16,9 +15,8 @@ import {
 import { formatRuleset } from "../nat/index.ts";
 import { type Ipv4Address, parseIpv4 } from "../netstack/index.ts";
 import { ConfigError, readYaml } from "../scenario/index.ts";
-import { describeFileError } from "./file-error.ts";
 import { type CommandIo, ExitCode } from "./io.ts";
-import { decodeText, readTextFile } from "./text-file.ts";
+import { inputName, readTextOrInput } from "./text-file.ts";
 
 /** The options of `natscope kube-proxy`: kube-proxy's own flags, and the node. */
 export interface KubeProxyOptions extends KubeProxyFlags {
@@ -49,11 +47,8 @@ function formatRules(input: ProxyInput): string {
   switch (input.config.mode) {
     case "nftables":
       return formatNftTable(nftablesRules(input));
-    case "ipvs": {
-      const { services, sets, rules } = ipvsRules(input);
-      const ipvs = `# ipvsadm-save -n\n${formatIpvsServices(services)}`;
-      return `${ipvs}# ipset save\n${formatIpSets(sets)}# iptables-save\n${formatRuleset(rules)}`;
-    }
+    case "ipvs":
+      return formatIpvsRules(ipvsRules(input));
     default:
       return formatRuleset(iptablesRules(input));
   }
@@ -66,8 +61,8 @@ const MOST_NOTES = 10;
 function readFiles(files: readonly string[], io: CommandIo): readonly KubeObject[] {
   const read = files.map((file) => {
     const { objects, notes, problems } = readObjects(readValues(file, io));
-    if (problems.length > 0) throw new ConfigError(problems.map((message) => ({ file: nameOf(file), message })));
-    tell(nameOf(file), notes, io);
+    if (problems.length > 0) throw new ConfigError(problems.map((message) => ({ file: inputName(file), message })));
+    tell(inputName(file), notes, io);
     return objects;
   });
   const { objects, notes } = readObjects(read.flat());
@@ -82,21 +77,12 @@ function tell(file: string, notes: readonly string[], io: CommandIo): void {
 
 /** The documents of a file, JSON or YAML. */
 function readValues(file: string, io: CommandIo): readonly unknown[] {
-  const text = file === "-" ? readInput(io) : readTextFile(file);
+  const text = readTextOrInput(file, io);
   const json = parseJson(text);
   if (json !== undefined) return [json];
-  const { documents, problems } = readYaml(nameOf(file), text, LONGEST_OBJECTS);
+  const { documents, problems } = readYaml(inputName(file), text, LONGEST_OBJECTS);
   if (problems.length > 0) throw new ConfigError(problems);
   return documents.map(({ value }) => value);
-}
-
-function readInput(io: CommandIo): string {
-  try {
-    return decodeText("standard input", io.readInput());
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw new ConfigError([{ file: "standard input", message: describeFileError(error) }]);
-  }
 }
 
 /** JSON is YAML as well, but read many times quicker. */
@@ -107,10 +93,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function nameOf(file: string): string {
-  return file === "-" ? "standard input" : file;
 }
 
 function readNodeIp(text: string): Ipv4Address {

@@ -1,14 +1,16 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type CommandIo, ExitCode } from "./io.ts";
+import { declareLive } from "./program-live.ts";
+import { collect, seedOption, setOption } from "./program-options.ts";
 import { VERSION } from "./version.ts";
 
 /*
  * Declares the commands. What each does is in its own file, imported when it is called: `natscope --help` loads none of them.
  */
 
-/** Runs natscope with the words behind its name. */
-export async function runProgram(args: readonly string[], io: CommandIo): Promise<ExitCode> {
-  let code: ExitCode = ExitCode.ok;
+/** Runs natscope with the words behind its name. The exit code is an {@link ExitCode}, or that of a command run by `natscope shell`. */
+export async function runProgram(args: readonly string[], io: CommandIo): Promise<number> {
+  let code: number = ExitCode.ok;
   const program = declareCommands((result) => {
     code = result;
   }, io);
@@ -21,7 +23,7 @@ export async function runProgram(args: readonly string[], io: CommandIo): Promis
   }
 }
 
-type Report = (code: ExitCode) => void;
+type Report = (code: number) => void;
 
 function declareCommands(report: Report, io: CommandIo): Command {
   const program = new Command("natscope")
@@ -34,7 +36,10 @@ function declareCommands(report: Report, io: CommandIo): Command {
   declareScenarios(program, report, io);
   declareRun(program, report, io);
   declareLooks(program, report, io);
+  declareExplanations(program, report, io);
   declareKubeProxy(program, report, io);
+  declareTrace(program, report, io);
+  declareLive(program, report, io);
   declareFiles(program, report, io);
   return program;
 }
@@ -88,6 +93,30 @@ function declareLooks(program: Command, report: Report, io: CommandIo): void {
     .action(async (given, flags) => report(await (await import("./conntrack.ts")).conntrack(given, flags, io)));
 }
 
+function declareExplanations(program: Command, report: Report, io: CommandIo): void {
+  program
+    .command("why")
+    .description("run a scenario and say why each address and port changed: where, which rule, why it matched")
+    .argument("<scenario|file>", "a built-in scenario's name, or a file")
+    .argument("[step]", "this step only, by number or name")
+    .addOption(new Option("--json", "as JSON").conflicts(["markdown", "mermaid"]))
+    .addOption(new Option("--markdown", "as Markdown").conflicts("mermaid"))
+    .option("--mermaid", "as a Mermaid sequence diagram")
+    .addOption(seedOption())
+    .addOption(setOption())
+    .action(async (given, step, flags) => report(await (await import("./why.ts")).why(given, step, flags, io)));
+  program
+    .command("inspect")
+    .description("read captures: find each packet's records and print what changed at each capture point")
+    .argument(
+      "<files...>",
+      "pcapng or pcap; - is standard input. Several are read as one capture, such as one pcap a point",
+    )
+    .option("--filter <expression>", "packets of which a record matches only, such as 'tcp.port == 8080'")
+    .option("--json", "as JSON")
+    .action(async (files, flags) => report((await import("./inspect.ts")).inspect(files, flags, io)));
+}
+
 function declareKubeProxy(program: Command, report: Report, io: CommandIo): void {
   const list = (value: string, before: readonly string[] | undefined): string[] => [
     ...(before ?? []),
@@ -132,6 +161,54 @@ function declareKubeProxy(program: Command, report: Report, io: CommandIo): void
     });
 }
 
+function declareTrace(program: Command, report: Report, io: CommandIo): void {
+  program
+    .command("trace")
+    .description("walk a packet through a real node's rules, as iptables-save prints them")
+    .requiredOption("--rules <file>", "what iptables-save printed; - is standard input")
+    .requiredOption(
+      "--packet <text>",
+      "such as 'tcp 198.51.100.79:40000 > 10.240.0.4:31000' or 'icmp 10.0.0.1 > 10.0.0.2'",
+    )
+    .option("--in <interface>", "the packet comes in by this one")
+    .option("--from-host", "the node sends the packet itself; so it is when its source is an --address")
+    .option("--address <address@interface>", "the node's own, such as 10.240.0.4/24@eth0; repeatable", collect)
+    .option(
+      "--route <range=interface>",
+      "such as 10.180.1.0/24=cbr0 or 'default=eth0,via 10.240.0.1'; repeatable",
+      collect,
+    )
+    .addOption(
+      new Option("--state <state>", "what the packet is to conntrack")
+        .choices(["new", "established", "invalid"])
+        .default("new"),
+    )
+    .option("--reply", "walk the first answer to the packet instead of the packet")
+    .option("--flags <flags>", "TCP's, such as S, S., R or SYN,ACK; S for a first packet, . for a later one")
+    .option("--mark <number>", "the packet's mark when it comes in, such as 0x4000")
+    .option("--ttl <number>", "64 when left out")
+    .option("--length <bytes>", "of the IP packet")
+    .option("--mac <address>", "who sent it, for -m mac")
+    .option("--recent <list[=hits]>", "the packet's address stands in this list of -m recent; repeatable", collect)
+    .option("--lenient", "skip lines that cannot be read, with a warning")
+    .option("--full", "print every rule that was tried, however many")
+    .option("--all", "list every outcome that chance allows (-m statistic), with its exact probability")
+    .option("--json", "as JSON, every rule that was tried among it")
+    .addOption(seedOption())
+    .addHelpText("after", TRACE_HELP)
+    .action(async (flags) => report(await (await import("./trace.ts")).trace(flags, io)));
+}
+
+const TRACE_HELP = `
+The rules say nothing of addresses and routes: give the node's own, as ip address and ip route print them. What no --address and no --route leads to
+leaves by the interface of the first --address. Interfaces have an MTU of 1500, and forwarding is on.
+
+In what is printed, * marks the rules that match; the others were tried. A port drawn at random (--random, --random-fully) is said to be.
+
+  iptables-save > node.rules
+  natscope trace --rules node.rules --packet 'tcp 198.51.100.79:40000 > 10.240.0.4:31000' --in eth0 \\
+      --address 10.240.0.4/24@eth0 --address 10.180.1.1/24@cbr0 --route 10.180.0.0/16=eth0 --all`;
+
 /** kube-proxy's boolean flags take `=true`, `=false` or nothing; commander's take nothing. */
 function withPlainFlags(args: readonly string[]): string[] {
   const names = ["masquerade-all", "iptables-localhost-nodeports"];
@@ -171,22 +248,4 @@ function declareFiles(program: Command, report: Report, io: CommandIo): void {
     .description("write the capture of every built-in scenario into a directory")
     .argument("<directory>", "made if it is not there")
     .action(async (directory) => report(await (await import("./captures.ts")).writeCaptures(directory, io)));
-}
-
-function seedOption(): Option {
-  return new Option("--seed <number>", "what chance is drawn from: the same seed gives the same bytes")
-    .argParser(parseSeed)
-    .default(1);
-}
-
-function setOption(): Option {
-  return new Option(
-    "--set <path=value>",
-    "change the scenario, such as cluster.proxy.masqueradeAll=true; repeatable",
-  ).argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value]);
-}
-
-function parseSeed(text: string): number {
-  if (/^\d{1,10}$/.test(text) && Number(text) <= 0xffffffff) return Number(text);
-  throw new InvalidArgumentError("Expected a whole number from 0 to 4294967295.");
 }

@@ -18,6 +18,7 @@ export async function rules(given: string, flags: RulesFlags, io: CommandIo): Pr
   }
   const shown: Ruleset = table === undefined ? ruleset : new Map([[table.name, table]]);
   if (flags.json === true) io.out(`${JSON.stringify(rulesJson(shown), undefined, 2)}\n`);
+  else if (table === undefined && host.formatRules !== undefined) io.out(host.formatRules());
   else io.out(table === undefined ? formatRuleset(ruleset) : formatTable(table));
   return ExitCode.ok;
 }

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { ConfigError } from "../scenario/index.ts";
 import { describeFileError } from "./file-error.ts";
+import type { CommandIo } from "./io.ts";
 
 /** Longest file that is read as text; a capture or a program given by mistake is refused before it is read. */
 const LONGEST_FILE = 64 * 1024 * 1024;
@@ -27,6 +28,22 @@ export function readTextFile(file: string): string {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Reads a file, or standard input where `file` is `-`. @throws ConfigError that says why it cannot be. */
+export function readTextOrInput(file: string, io: CommandIo): string {
+  if (file !== "-") return readTextFile(file);
+  try {
+    return decodeText(inputName(file), io.readInput());
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError([{ file: inputName(file), message: describeFileError(error) }]);
+  }
+}
+
+/** The file's name in messages. */
+export function inputName(file: string): string {
+  return file === "-" ? "standard input" : file;
 }
 
 /** Bytes as UTF-8 text. @throws ConfigError when they are something else. */

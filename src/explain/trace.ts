@@ -114,6 +114,8 @@ export function describeCause(cause: RewriteCause): string {
       return "as another connection has the port";
     case "balancer":
       return `by the load balancer of ${cause.service} for ${cause.backend}, ${cause.direction} direction`;
+    case "mapping":
+      return `by the NAT's mapping ${cause.mapping}, ${cause.direction}`;
     case "forwarding":
       return "forwarding";
   }

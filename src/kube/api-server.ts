@@ -92,9 +92,14 @@ export class ApiServer {
   /** `kubectl patch`; `strategic` is its default. */
   patch(key: ObjectKey, patch: unknown, kind: PatchKind = "strategic"): Stored {
     const old = this.require(key);
-    if (!isRecord(patch)) throw badRequest(`expected a patch like {"spec":{…}}, got ${quoteValue(patch)}`);
-    const next = kind === "merge" ? jsonMergePatch(old, patch) : strategicMergePatch(old.kind, old, patch);
-    return this.#change(old, next);
+    return this.#change(old, patched(old, patch, kind));
+  }
+
+  /** `kubectl patch --subresource=status`: the status changes, and nothing else. */
+  patchStatus(key: ObjectKey, patch: unknown, kind: PatchKind = "strategic"): Stored {
+    const old = this.require(key);
+    const next = readManifest(patched(old, patch, kind));
+    return this.#putStatus(old, "status" in next ? next.status : undefined);
   }
 
   /** Puts `object` in the place of the stored one of the same name. */
@@ -107,7 +112,10 @@ export class ApiServer {
     key: ObjectKey & { readonly kind: K },
     status: ObjectOf<K> extends { status?: infer S } ? S : never,
   ): Stored {
-    const old = this.require(key);
+    return this.#putStatus(this.require(key), status);
+  }
+
+  #putStatus(old: KubeObject, status: unknown): Stored {
     const next = { ...old, status } as KubeObject;
     return this.#put(old, next.kind === "Service" ? withServiceStatus(next) : next);
   }
@@ -305,6 +313,11 @@ function withSliceDefaults(slice: EndpointSlice): EndpointSlice {
   if (slice.ports === undefined) return slice;
   const ports = slice.ports.map((port) => ({ ...port, name: port.name ?? "", protocol: port.protocol ?? "TCP" }));
   return { ...slice, ports };
+}
+
+function patched(old: KubeObject, patch: unknown, kind: PatchKind): unknown {
+  if (!isRecord(patch)) throw badRequest(`expected a patch like {"spec":{…}}, got ${quoteValue(patch)}`);
+  return kind === "merge" ? jsonMergePatch(old, patch) : strategicMergePatch(old.kind, old, patch);
 }
 
 function withServiceStatus(service: Service): Service {

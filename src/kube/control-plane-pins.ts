@@ -8,8 +8,17 @@ export interface ControlPlanePins {
   readonly clusterIps?: Readonly<Record<string, string>>;
   readonly nodePorts?: Readonly<Record<string, number>>;
   readonly healthCheckNodePorts?: Readonly<Record<string, number>>;
+  readonly loadBalancers?: Readonly<Record<string, LoadBalancerPin>>;
   /** For each Deployment its Pods, in the order in which they are made. */
   readonly pods?: Readonly<Record<string, readonly PodPin[]>>;
+}
+
+/** What a cloud's load balancer would draw for a Service. */
+export interface LoadBalancerPin {
+  readonly address?: string;
+  readonly hostname?: string;
+  /** The node that gets the first flow. */
+  readonly first?: string;
 }
 
 /** One Pod's name, address and node, each of them only where it matters. */

@@ -26,7 +26,7 @@ export {
 } from "./api-server.ts";
 export type { Chance } from "./band-allocator.ts";
 export { chainHash, endpointChainName, type ServiceChainKind, serviceChainName } from "./chain-names.ts";
-export { type ControlPlanePins, type PodPin, pinFor } from "./control-plane-pins.ts";
+export { type ControlPlanePins, type LoadBalancerPin, type PodPin, pinFor } from "./control-plane-pins.ts";
 export {
   isOwnedBy,
   type PodChanges,
@@ -64,7 +64,7 @@ export {
   matchesIpSet,
 } from "./ip-sets.ts";
 export { iptablesRules } from "./iptables-rules.ts";
-export { type IpvsRules, ipvsRules } from "./ipvs-rules.ts";
+export { formatIpvsRules, type IpvsRules, ipvsRules } from "./ipvs-rules.ts";
 export { formatIpvsServices, type IpvsServer, type IpvsService } from "./ipvs-services.ts";
 export { formatJsonPath, JsonPathError } from "./json-path.ts";
 export { createDeployment, type ExposeOptions, exposeDeployment, runDeployment, runPod } from "./kubectl-create.ts";
@@ -84,6 +84,7 @@ export {
   podAddress,
   selects,
   startPod,
+  terminationSeconds,
   withPodCondition,
   withReadiness,
 } from "./pod.ts";
@@ -104,5 +105,5 @@ export type { ProxyInput } from "./proxy-input.ts";
 export { ofKind, type ReadObjects, readObjects } from "./read-objects.ts";
 export { findKindByWord, qualifiedPlural, type ResourceKind, resourceKind } from "./resource-kinds.ts";
 export { isNodeReady, scheduleNode } from "./scheduler.ts";
-export { type ServicePort, servicePortKey, servicePorts } from "./service-ports.ts";
+export { healthCheckNodePortOf, type ServicePort, servicePortKey, servicePorts } from "./service-ports.ts";
 export { type UserspacePort, type UserspaceRules, userspaceRules } from "./userspace-rules.ts";

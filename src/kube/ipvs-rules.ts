@@ -1,9 +1,9 @@
-import type { Rule, Ruleset, Target } from "../nat/index.ts";
+import { formatRuleset, type Rule, type Ruleset, type Target } from "../nat/index.ts";
 import { cidr, type Ipv4Address } from "./address.ts";
 import { collectEndpoints, localityOf } from "./endpoints.ts";
-import type { IpSet } from "./ip-sets.ts";
+import { formatIpSets, type IpSet } from "./ip-sets.ts";
 import { writeMasquerading } from "./iptables-static.ts";
-import { type IpvsService, ipvsBoundAddresses, ipvsServices } from "./ipvs-services.ts";
+import { formatIpvsServices, type IpvsService, ipvsBoundAddresses, ipvsServices } from "./ipvs-services.ts";
 import { type FilledSets, type IpvsSetName, ipvsSetComment, ipvsSets, nodeMayCome } from "./ipvs-sets.ts";
 import type { KubeProxyConfig } from "./proxy-config.ts";
 import type { ProxyInput } from "./proxy-input.ts";
@@ -51,6 +51,7 @@ const NAT_SERVICES: Place = { table: "nat", chain: "KUBE-SERVICES" };
 const NODE_PORT: Place = { table: "nat", chain: "KUBE-NODE-PORT" };
 const LOAD_BALANCER: Place = { table: "nat", chain: "KUBE-LOAD-BALANCER" };
 const SOURCE_RANGES: Place = { table: "filter", chain: "KUBE-SOURCE-RANGES-FIREWALL" };
+const ACCESS_FILTER = "KUBE-IPVS-FILTER";
 const RETURN: Target = { kind: "return" };
 const MARK_MASQUERADE = jump("KUBE-MARK-MASQ");
 const DST = ["dst"] as const;
@@ -85,7 +86,7 @@ const SET_RULES: readonly SetRule[] = [
 
 /** Jumps from the built-in chains, top first: as each is put in front of the others, kube-proxy's list upside down. */
 const HOOKS: readonly (readonly ["filter" | "nat", string, string, string])[] = [
-  ["filter", "INPUT", "kubernetes ipvs access filter", "KUBE-IPVS-FILTER"],
+  ["filter", "INPUT", "kubernetes ipvs access filter", ACCESS_FILTER],
   ["filter", "INPUT", "kube-proxy firewall rules", "KUBE-PROXY-FIREWALL"],
   ["filter", "INPUT", "kubernetes health check rules", "KUBE-NODE-PORT"],
   ["filter", "FORWARD", "kube-proxy firewall rules", "KUBE-PROXY-FIREWALL"],
@@ -114,9 +115,15 @@ export function ipvsRules({ services, endpointSlices, config }: ProxyInput): Ipv
   };
 }
 
+/** What `ipvsadm-save -n`, `ipset save` and `iptables-save` print of it, one after the other. */
+export function formatIpvsRules({ services, sets, rules }: IpvsRules): string {
+  const servers = `# ipvsadm-save -n\n${formatIpvsServices(services)}`;
+  return `${servers}# ipset save\n${formatIpSets(sets)}# iptables-save\n${formatRuleset(rules)}`;
+}
+
 function filterAndNatRules(plans: readonly ServicePlan[], filled: FilledSets, config: KubeProxyConfig): Ruleset {
   const sheet = newRuleSheet();
-  writeHooks(sheet);
+  writeHooks(sheet, config);
   append(sheet, NAT_SERVICES, rule([fromRange(cidr("127.0.0.0/8"))], RETURN));
   for (const entry of SET_RULES) if (filled.used.has(entry.set)) append(sheet, entry.place, setRule(entry));
   writeClusterIpMasquerading(sheet, filled, config);
@@ -132,8 +139,9 @@ function filterAndNatRules(plans: readonly ServicePlan[], filled: FilledSets, co
   return finishSheet(sheet);
 }
 
-function writeHooks(sheet: RuleSheet): void {
+function writeHooks(sheet: RuleSheet, config: KubeProxyConfig): void {
   for (const [table, chain, reason, target] of HOOKS) {
+    if (target === ACCESS_FILTER && !config.ipvsAccessFilter) continue;
     append(sheet, { table, chain }, rule([comment(reason)], jump(target)));
     openChain(sheet, table, target);
   }
@@ -213,8 +221,9 @@ function writeFilters(sheet: RuleSheet, config: KubeProxyConfig): void {
     { table: "filter", chain: "KUBE-NODE-PORT" },
     rule([comment(ipvsSetComment(healthCheck)), inSet(healthCheck, DST)], { kind: "accept" }),
   );
+  if (!config.ipvsAccessFilter) return;
   // A VIP is an address of the node: without this, whatever listens on the node would answer on it (kubernetes/kubernetes#72236).
-  const filter: Place = { table: "filter", chain: "KUBE-IPVS-FILTER" };
+  const filter: Place = { table: "filter", chain: ACCESS_FILTER };
   for (const set of ["KUBE-LOAD-BALANCER", "KUBE-CLUSTER-IP", "KUBE-EXTERNAL-IP", "KUBE-EXTERNAL-IP-LOCAL"] as const)
     append(sheet, filter, rule([inSet(set, DST_DST)], RETURN));
   append(

@@ -19,6 +19,7 @@ import type {
   PodSpec,
   PodStatus,
   PodTemplate,
+  PreStopHook,
   Service,
   ServicePortSpec,
   ServiceProtocol,
@@ -157,6 +158,12 @@ const CONTAINER: Shape<Container> = object<Container>({
   ),
   env: listOf(object<{ name: string; value?: string }>({ name: required(text), value: text })),
   readinessProbe: mapOf(anything),
+  lifecycle: object<NonNullable<Container["lifecycle"]>>({
+    preStop: object<PreStopHook>({
+      sleep: object<{ seconds: number }>({ seconds: required(whole(0, 2 ** 31)) }),
+      exec: object<NonNullable<PreStopHook["exec"]>>({ command: STRINGS }),
+    }),
+  }),
 });
 
 const POD_SPEC: Shape<PodSpec> = object<PodSpec>({

@@ -180,6 +180,13 @@ export interface Container {
   readonly ports?: readonly ContainerPort[];
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly readinessProbe?: Readonly<Record<string, unknown>>;
+  readonly lifecycle?: { readonly preStop?: PreStopHook };
+}
+
+/** What is done before a container is told to end; of commands, `sleep SECONDS` is known. */
+export interface PreStopHook {
+  readonly sleep?: { readonly seconds: number };
+  readonly exec?: { readonly command?: readonly string[] };
 }
 
 export interface ContainerPort {

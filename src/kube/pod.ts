@@ -1,5 +1,5 @@
 import { parseIpv4 } from "./address.ts";
-import type { Condition, Pod } from "./model.ts";
+import type { Condition, Pod, PreStopHook } from "./model.ts";
 
 /*
  * A Pod's life, one step a function: made, bound to a node, started with an address, ready or not, stopped.
@@ -50,6 +50,25 @@ export function withPodCondition(pod: Pod, type: string, value: boolean): Pod {
   const conditions = withCondition(pod.status?.conditions ?? [], type, value);
   const changed = { ...pod, status: { ...pod.status, conditions } };
   return withReadiness(changed, hasCondition(changed, "ContainersReady"));
+}
+
+/** kubelet's `terminationGracePeriodSeconds` where a Pod names none. */
+const GRACE_SECONDS = 30;
+
+/**
+ * How long a Pod goes on serving once it is told to end: as long as its containers' preStop hooks sleep, and never longer than its grace period.
+ * Programs themselves end at once.
+ */
+export function terminationSeconds(pod: Pod): number {
+  const hooks = pod.spec.containers.map(({ lifecycle }) => sleepSeconds(lifecycle?.preStop));
+  return Math.min(Math.max(0, ...hooks), pod.spec.terminationGracePeriodSeconds ?? GRACE_SECONDS);
+}
+
+function sleepSeconds(hook: PreStopHook | undefined): number {
+  if (hook?.sleep !== undefined) return hook.sleep.seconds;
+  const command = (hook?.exec?.command ?? []).join(" ").replace(/^(\/bin\/)?sh -c /, "");
+  const match = /^(?:\/bin\/)?sleep (\d+)$/.exec(command);
+  return match === null ? 0 : Number(match[1]);
 }
 
 /** Whether every pair of the selector stands in the labels. An empty selector selects everything. */

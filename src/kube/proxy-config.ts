@@ -27,6 +27,8 @@ export interface KubeProxyFlags {
   readonly podInterfaceNamePrefix?: string;
   /** ipvs mode's scheduler, as ipvsadm names it. */
   readonly ipvsScheduler?: string;
+  /** Not a flag: false for kube-proxy before 1.27, which lets packets to a cluster IP that no virtual server takes reach the node itself. */
+  readonly ipvsAccessFilter?: boolean;
   /** Not a flag: the cluster's ServiceCIDR objects, which nftables mode watches. */
   readonly serviceCidrs?: readonly string[];
 }
@@ -73,6 +75,8 @@ export interface KubeProxyConfig {
   readonly tcpBeLiberal: boolean;
   readonly kubeletChains: boolean;
   readonly ipvsScheduler: string;
+  /** Whether ipvs mode refuses packets to its addresses that no virtual server takes, ping included (kubernetes/kubernetes#72236). */
+  readonly ipvsAccessFilter: boolean;
   /** Where unallocated cluster IPs are known to be such; empty when the ranges are not known. */
   readonly serviceCidrs: readonly Cidr[];
 }
@@ -101,6 +105,7 @@ export function kubeProxyConfig(
     tcpBeLiberal: node.tcpBeLiberal ?? false,
     kubeletChains: node.kubeletChains ?? false,
     ipvsScheduler: flags.ipvsScheduler ?? "rr",
+    ipvsAccessFilter: flags.ipvsAccessFilter ?? true,
     serviceCidrs: readServiceCidrs(flags.serviceCidrs ?? [], problems),
   };
   return { config, problems };

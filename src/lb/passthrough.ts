@@ -104,8 +104,8 @@ export class PassthroughBalancer implements PacketHook {
   /** Stops serving: packets of its flows are refused like those to any other port. */
   removeService(service: PassthroughService): void {
     const left = (this.#services.get(service.address) ?? []).filter((other) => other !== service);
-    if (left.length > 0) this.#services.set(service.address, left);
-    else this.#services.delete(service.address);
+    // The address stays the balancer's: its packets are refused, not sent around between routers.
+    this.#services.set(service.address, left);
     this.#noteDelivery();
   }
 

@@ -23,9 +23,9 @@ const NAMES: Readonly<Record<number, string>> = {
   [UDP_LITE]: "udplite",
 };
 
-/** The line that `conntrack -L -o extended` prints for an entry. */
-export function formatConntrackEntry(entry: ConntrackEntry): string {
-  return `ipv4     2 ${formatParts(entry)} mark=${entry.mark} use=1`;
+/** The line that `conntrack -L` prints for an entry; with `-o extended` unless told. */
+export function formatConntrackEntry(entry: ConntrackEntry, form: "extended" | "short" = "extended"): string {
+  return `${form === "extended" ? "ipv4     2 " : ""}${formatParts(entry)} mark=${entry.mark} use=1`;
 }
 
 /** The line that `conntrack -E` prints for an entry, behind `[NEW] ` and the like. */

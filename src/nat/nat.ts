@@ -2,6 +2,7 @@ import {
   type DropReason,
   type Hook,
   IpProtocol,
+  type Ipv4Address,
   ipv4,
   LOOPBACK_ADDRESS,
   type RewriteCause,
@@ -63,6 +64,28 @@ export class Nat {
       return "nat-no-address";
     }
     this.#translate(walk, slot, direction, manip, cause);
+    return "accept";
+  }
+
+  /**
+   * Gives a new connection another destination after the nat table had its say, as a virtual server does with `vs.conntrack=1`
+   * (`ip_vs_update_conntrack`, net/netfilter/ipvs/ip_vs_nfct.c). Packets of connections that are known already go on as they are.
+   */
+  redirect(
+    walk: PacketWalk,
+    to: { readonly address: Ipv4Address; readonly port: number },
+    cause: RewriteCause,
+  ): "accept" | DropReason {
+    const { tracking } = walk;
+    if (tracking === undefined || tracking === UNTRACKED) return "accept";
+    const slot = slotOf(tracking);
+    if (partOf(tracking) !== Part.new || this.#conntrack.table.isConfirmed(slot)) return "accept";
+    const tuple = this.#tuple;
+    this.#conntrack.table.tuple(slot, REPLY, tuple);
+    tuple.invert();
+    const choice = natChoice({ from: to.address, to: to.address }, { ports: { from: to.port, to: to.port } });
+    if (!this.#setUp(slot, choice, "destination")) return "nat-no-free-port";
+    this.#translate(walk, slot, ORIGINAL, "destination", cause);
     return "accept";
   }
 

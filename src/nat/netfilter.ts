@@ -1,4 +1,15 @@
-import type { DropReason, Hook, HookHost, HookVerdict, Ipv4Address, Packet, PacketHook } from "../netstack/index.ts";
+import {
+  type DropReason,
+  formatIpv4,
+  type Hook,
+  type HookHost,
+  type HookVerdict,
+  IcmpType,
+  type Ipv4Address,
+  type Packet,
+  type PacketHook,
+  UnreachableCode,
+} from "../netstack/index.ts";
 import { Conntrack } from "./conntrack.ts";
 import type { ConntrackEntry, ConntrackStatistics } from "./conntrack-entry.ts";
 import type { ConntrackSysctls } from "./conntrack-sysctls.ts";
@@ -9,10 +20,13 @@ import { dropReasonOf, PacketWalk, type RuleEnvironment, Verdict } from "./packe
 import { RecentLists } from "./recent-list.ts";
 import type { BuiltinChain, Rule, Ruleset, Table, TableName } from "./rule.ts";
 import { describeState, trackingIn } from "./tracking.ts";
+import { type VirtualServer, VirtualServers } from "./virtual-servers.ts";
 import { tellHook } from "./walk-events.ts";
 
 /** What is done in a hook: a table is walked, or connection tracking does its part. */
 type Step = TableName | "conntrack" | "confirm";
+/** Virtual servers stand in front of source NAT in INPUT, and last in OUTPUT (`ip_vs_ops4`, net/netfilter/ipvs/ip_vs_core.c). */
+type PlannedKind = Step | "virtual-servers";
 
 /**
  * Linux's order, by priority (`enum nf_ip_hook_priorities`, include/uapi/linux/netfilter_ipv4.h): raw −300, conntrack −200, mangle −150, destination
@@ -45,7 +59,7 @@ export interface NetfilterOptions {
 
 /** One step with what it needs, so that the packet path looks nothing up. */
 interface PlannedStep {
-  readonly step: Step;
+  readonly step: PlannedKind;
   readonly table: CompiledTable | undefined;
   readonly chain: BuiltinChain;
 }
@@ -55,6 +69,7 @@ type Plan = Readonly<Record<Hook, readonly PlannedStep[]>>;
 /** The firewall, the connection tracking and the address translation of one host. */
 export class Netfilter implements PacketHook {
   readonly sets: IpSets = new IpSets();
+  readonly #virtualServers = new VirtualServers();
   readonly #host: HookHost;
   readonly #conntrack: Conntrack;
   readonly #nat: Nat;
@@ -112,6 +127,12 @@ export class Netfilter implements PacketHook {
     this.#plan = this.#makePlan();
   }
 
+  /** Replaces the virtual servers, as `ipvsadm-restore` does. */
+  setVirtualServers(servers: readonly VirtualServer[]): void {
+    this.#virtualServers.set(servers);
+    this.#plan = this.#makePlan();
+  }
+
   /** Replaces some tables and leaves the others. */
   updateTables(tables: Ruleset | readonly Table[]): void {
     const changed = tables instanceof Map ? [...tables.values()] : (tables as readonly Table[]);
@@ -166,6 +187,8 @@ export class Netfilter implements PacketHook {
     walk.begin(hook, packet);
     for (let i = from; i < steps.length; i++) {
       const verdict = this.#runStep(steps[i] as PlannedStep, hook, packet, walk);
+      // Sent on by a virtual server: it is not for this host any more.
+      if (verdict === "redirected") return "accept";
       if (verdict !== "accept") return verdict;
     }
     return "accept";
@@ -182,8 +205,10 @@ export class Netfilter implements PacketHook {
     return this.#runSteps(hook, packet, walk, tracksFirst ? 1 : 0);
   }
 
-  #runStep(planned: PlannedStep, hook: Hook, packet: Packet, walk: PacketWalk): "accept" | DropReason {
+  #runStep(planned: PlannedStep, hook: Hook, packet: Packet, walk: PacketWalk): "accept" | "redirected" | DropReason {
     switch (planned.step) {
+      case "virtual-servers":
+        return this.#sendToServer(hook, packet, walk);
       case "conntrack":
         return this.#conntrack.track(hook, packet);
       case "confirm":
@@ -200,15 +225,39 @@ export class Netfilter implements PacketHook {
     }
   }
 
+  /** `ip_vs_in`: a new connection to a virtual server goes on to a real one, and is refused when there is none. */
+  #sendToServer(hook: Hook, packet: Packet, walk: PacketWalk): "accept" | "redirected" | DropReason {
+    const server = this.#virtualServers.find(walk);
+    if (server === undefined) return "accept";
+    const real = this.#virtualServers.pick(walk, this.#host.clock.now());
+    if (real === undefined) {
+      this.#host.sendIcmpError(packet, IcmpType.unreachable, UnreachableCode.port);
+      return dropReasonOf(Verdict.reject);
+    }
+    const service = `ipvs ${formatIpv4(server.address)}:${server.port}`;
+    const backend = `${formatIpv4(real.address)}:${real.port}`;
+    const verdict = this.#nat.redirect(walk, real, { kind: "balancer", service, backend, direction: "original" });
+    if (verdict !== "accept") return verdict;
+    walk.begin(hook, packet);
+    return hook === "input" ? "redirected" : "accept";
+  }
+
   /** Leaves out what can have no effect. */
   #makePlan(): Plan {
     this.#tracks = this.#tracking === "on" || (this.#tracking === "auto" && asksConntrack(this.#ruleset));
     const plan: Partial<Record<Hook, readonly PlannedStep[]>> = {};
-    for (const hook of HOOKS) plan[hook] = HOOK_ORDER[hook].flatMap((step) => this.#planStep(step, CHAINS[hook]));
+    for (const hook of HOOKS) plan[hook] = this.#stepsOf(hook).flatMap((step) => this.#planStep(step, CHAINS[hook]));
     return plan as Plan;
   }
 
-  #planStep(step: Step, chain: BuiltinChain): PlannedStep[] {
+  #stepsOf(hook: Hook): readonly PlannedKind[] {
+    const steps = HOOK_ORDER[hook];
+    if (this.#virtualServers.count === 0 || (hook !== "input" && hook !== "output")) return steps;
+    return steps.flatMap((step): PlannedKind[] => (step === "filter" ? [step, "virtual-servers"] : [step]));
+  }
+
+  #planStep(step: PlannedKind, chain: BuiltinChain): PlannedStep[] {
+    if (step === "virtual-servers") return [{ step, table: undefined, chain }];
     if (step === "conntrack" || step === "confirm") return this.#tracks ? [{ step, table: undefined, chain }] : [];
     const table = this.#ruleset.get(step);
     if (table === undefined || (step === "nat" && !this.#tracks)) return [];

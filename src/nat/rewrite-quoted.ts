@@ -15,9 +15,8 @@ import {
   updateChecksum32,
 } from "../netstack/index.ts";
 import type { Manip } from "./nat-range.ts";
-import type { PacketWalk } from "./packet-walk.ts";
 import { type TupleWords, UDP_LITE } from "./tuple.ts";
-import { tellRewritten } from "./walk-events.ts";
+import { type RewritePlace, tellRewritten } from "./walk-events.ts";
 
 /** Offsets in the IPv4 header. */
 const CHECKSUM = 10;
@@ -43,7 +42,7 @@ interface Quoted {
  * (`nf_nat_icmp_reply_translation`, net/netfilter/nf_nat_proto.c).
  */
 export function rewriteQuoted(
-  walk: PacketWalk,
+  walk: RewritePlace,
   tuple: TupleWords,
   manip: Manip,
   cause: RewriteCause | undefined,

@@ -20,7 +20,14 @@ export function tell(host: HookHost, packet: Packet, detail: PacketEventDetail):
   host.events.emit({ time, node: host.name, lineage: packet.lineage, ...detail });
 }
 
-export function tellRewritten(walk: PacketWalk, rewriting: Rewriting): void {
+/** What telling of a rewrite needs: a packet in a hook of a host. */
+export interface RewritePlace {
+  readonly packet: Packet;
+  readonly hook: Hook;
+  readonly environment: { readonly host: HookHost };
+}
+
+export function tellRewritten(walk: RewritePlace, rewriting: Rewriting): void {
   tell(walk.environment.host, walk.packet, { kind: "rewritten", hook: walk.hook, ...rewriting });
 }
 

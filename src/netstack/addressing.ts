@@ -54,6 +54,15 @@ export class Addressing {
     return true;
   }
 
+  /** Forgets an interface with its addresses and routes. */
+  removeInterface(removed: Interface): void {
+    const place = this.interfaces.indexOf(removed);
+    if (place < 0) return;
+    for (const { address } of [...removed.addresses]) this.removeAddress(removed, address);
+    this.interfaces.splice(place, 1);
+    this.routes.removeWhere((route) => route.out === removed);
+  }
+
   isLocal(address: Ipv4Address): boolean {
     return isLoopback(address) || this.#local.has(address);
   }

@@ -37,6 +37,7 @@ export type DropReason =
   | "rule-reject"
   | "nat-no-free-port"
   | "nat-no-address"
+  | "nat-filtered"
   | "conntrack-table-full"
   | "conntrack-clash"
   | "balancer-no-service"

@@ -29,6 +29,8 @@ export type RewriteCause =
       readonly backend: string;
       readonly direction: "original" | "reply";
     }
+  /** A NAT other than netfilter's has a mapping for it, in words. */
+  | { readonly kind: "mapping"; readonly mapping: string; readonly direction: "outbound" | "inbound" }
   /** Forwarding. */
   | { readonly kind: "forwarding" };
 

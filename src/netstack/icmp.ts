@@ -25,6 +25,8 @@ const TOS_MASK = 0x1e;
 export interface IcmpNeighbours {
   create(header: DatagramHeader, length: number): Packet;
   send(packet: Packet): void;
+  /** Makes `answer` part of the connection that `packet` belongs to. */
+  attach(answer: Packet, packet: Packet): void;
   /** An error about a packet of this host arrived. */
   onError(error: IcmpErrorMessage): void;
 }
@@ -132,6 +134,8 @@ export class IcmpLayer {
     emitIcmp({ type, code, checksum: 0, rest }, error.bytes, error.transport);
     error.bytes.set(about.bytes.subarray(about.ip, about.ip + quote), error.transport + ICMP_HEADER_LENGTH);
     fillIcmpChecksum(error.bytes, error.transport, error.end);
+    // `icmp_glue_bits` (net/ipv4/icmp.c): what prerouting has translated in the quote is translated back, though the connection may end here.
+    this.#ip.attach(error, about);
     this.#ip.send(error);
   }
 

@@ -26,6 +26,8 @@ export interface IpNeighbours {
   transmit(packet: Packet, out: Interface, nextHop: Ipv4Address): void;
   /** Takes a packet for this host; false when nobody knows its protocol. */
   deliver(packet: Packet): boolean;
+  /** What is known of the path's MTU, at most `mtu`. */
+  pathMtu(destination: Ipv4Address, mtu: number): number;
   icmpError(about: Packet, type: number, code: number, rest?: number): void;
 }
 
@@ -136,18 +138,19 @@ export class IpLayer {
     const hop = changed ? this.#addressing.hop(packet.destination) : first;
     if (hop === undefined) return this.#host.drop(packet, "no-route");
     if (changed) this.#routed(packet, hop);
-    this.#output(packet, hop);
+    this.#output(packet, hop, this.#below.pathMtu(packet.destination, hop.out.mtu));
   }
 
-  #output(packet: Packet, hop: Hop): void {
+  /** A host cuts its own packets to the path's MTU, those of others to the interface's (net.ipv4.ip_forward_use_pmtu). */
+  #output(packet: Packet, hop: Hop, mtu: number = hop.out.mtu): void {
     packet.out = hop.out;
     if (!this.runHook("postrouting", packet)) return;
-    if (!needsFragmenting(packet, hop.out.mtu)) return this.#below.transmit(packet, hop.out, hop.nextHop);
-    if (packet.dontFragment && packet.length > hop.out.mtu && packet.fragments === undefined) {
-      this.#below.icmpError(packet, IcmpType.unreachable, UnreachableCode.fragmentationNeeded, hop.out.mtu);
+    if (!needsFragmenting(packet, mtu)) return this.#below.transmit(packet, hop.out, hop.nextHop);
+    if (packet.dontFragment && packet.length > mtu && packet.fragments === undefined) {
+      this.#below.icmpError(packet, IcmpType.unreachable, UnreachableCode.fragmentationNeeded, mtu);
       return this.#host.drop(packet, "fragmentation-needed");
     }
-    for (const piece of this.cut(packet, hop.out.mtu)) this.#below.transmit(piece, hop.out, hop.nextHop);
+    for (const piece of this.cut(packet, mtu)) this.#below.transmit(piece, hop.out, hop.nextHop);
   }
 
   /** Fragments `packet`, or gives back the pieces it was reassembled from. */
@@ -159,7 +162,11 @@ export class IpLayer {
 
   #deliver(packet: Packet): void {
     const whole = packet.isFragment ? this.#reassemble(packet) : packet;
-    if (whole === undefined || !this.runHook("input", whole)) return;
+    if (whole === undefined) return;
+    const { destination } = whole;
+    if (!this.runHook("input", whole)) return;
+    // A virtual server sent it on (`ip_vs_nat_xmit`, net/netfilter/ipvs/ip_vs_xmit.c).
+    if (whole.destination !== destination) return this.#forward(whole);
     if (!this.#below.deliver(whole)) {
       this.#below.icmpError(whole, IcmpType.unreachable, UnreachableCode.protocol);
       this.#host.drop(whole, "unknown-protocol");

@@ -22,6 +22,8 @@ export class LinkLayer {
   readonly #host: HostContext;
   readonly #addressing: Addressing;
   readonly #above: LinkLayerNeighbours;
+  /** Addresses of others that this host answers for (`ip neigh add proxy`), by interface. */
+  readonly #proxied = new Map<Interface, Set<Ipv4Address>>();
 
   constructor(host: HostContext, addressing: Addressing, above: LinkLayerNeighbours) {
     this.#host = host;
@@ -76,6 +78,16 @@ export class LinkLayer {
     });
   }
 
+  /** Answers ARP requests for `address` on an interface although the host does not have it, until {@link answerNoMoreFor}. */
+  answerFor(on: Interface, address: Ipv4Address): void {
+    const addresses = this.#proxied.get(on) ?? new Set();
+    this.#proxied.set(on, addresses.add(address));
+  }
+
+  answerNoMoreFor(on: Interface, address: Ipv4Address): void {
+    this.#proxied.get(on)?.delete(address);
+  }
+
   #hardwareAddress(packet: Packet, out: Interface, nextHop: Ipv4Address): MacAddress | undefined {
     if (!out.resolves) return out.mac;
     if (this.#addressing.isBroadcast(nextHop)) return BROADCAST_MAC;
@@ -127,7 +139,8 @@ export class LinkLayer {
     if (arp === undefined) return this.#host.drop(frame, "arp-malformed");
     const forUs = this.#addressing.isLocal(arp.targetIp) && !isLoopback(arp.targetIp);
     const gratuitous = arp.senderIp === arp.targetIp;
-    if (arp.operation === ArpOperation.request && forUs && !gratuitous) this.#answer(through, arp);
+    const proxied = this.#proxied.get(through)?.has(arp.targetIp) === true;
+    if (arp.operation === ArpOperation.request && (forUs || proxied) && !gratuitous) this.#answer(through, arp);
     if (arp.senderIp !== ANY_ADDRESS && !this.#addressing.isLocal(arp.senderIp)) {
       const answer = arp.operation === ArpOperation.reply && forUs;
       this.neighbours.learn(through, arp.senderIp, arp.senderMac, { answer, create: forUs && !gratuitous });

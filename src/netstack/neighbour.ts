@@ -4,8 +4,8 @@ import type { Ipv4Address } from "./ipv4-address.ts";
 import { type MacAddress, ZERO_MAC } from "./mac.ts";
 import type { Packet } from "./packet.ts";
 
-/** Linux's states of a neighbour entry (net/core/neighbour.c); without NOARP and PERMANENT. */
-export type NeighbourState = "incomplete" | "reachable" | "stale" | "delay" | "probe" | "failed";
+/** Linux's states of a neighbour entry (net/core/neighbour.c); without NOARP. */
+export type NeighbourState = "permanent" | "incomplete" | "reachable" | "stale" | "delay" | "probe" | "failed";
 
 /** Defaults of net.ipv4.neigh.default.*. */
 const RETRANSMIT = seconds(1);
@@ -62,10 +62,10 @@ export class NeighbourTable {
     return undefined;
   }
 
-  /** The hardware address if it is known now; asks nobody. */
+  /** The hardware address if it is known for certain (NUD_CONNECTED); asks nobody. */
   known(on: Interface, address: Ipv4Address): MacAddress | undefined {
     const entry = this.#find(on, address);
-    return entry === undefined || entry.state === "incomplete" || entry.state === "failed" ? undefined : entry.mac;
+    return entry?.state === "reachable" || entry?.state === "permanent" ? entry.mac : undefined;
   }
 
   /** Takes in what an ARP packet said. `create` is true when it was addressed to this host. */
@@ -77,6 +77,7 @@ export class NeighbourTable {
   ): void {
     const entry = this.#find(on, address) ?? (how.create ? this.#create(on, address) : undefined);
     if (entry === undefined) return;
+    if (entry.state === "permanent") return;
     const changed = entry.mac !== mac;
     entry.mac = mac;
     if (how.answer) this.#enter(entry, "reachable", this.#reachable);
@@ -85,10 +86,19 @@ export class NeighbourTable {
     this.#release(entry);
   }
 
+  /** An entry that stays as it is (`ip neigh add … nud permanent`). */
+  setPermanent(on: Interface, address: Ipv4Address, mac: MacAddress): void {
+    const entry = this.#find(on, address) ?? this.#create(on, address);
+    entry.mac = mac;
+    this.#enter(entry, "permanent", undefined);
+    this.#release(entry);
+  }
+
   /** Upper layers heard from the neighbour: the entry is good for another period. */
   confirm(on: Interface, address: Ipv4Address): void {
     const entry = this.#find(on, address);
-    if (entry !== undefined && entry.state !== "incomplete" && entry.state !== "failed") {
+    const fixed: readonly NeighbourState[] = ["permanent", "incomplete", "failed"];
+    if (entry !== undefined && !fixed.includes(entry.state)) {
       this.#enter(entry, "reachable", this.#reachable);
     }
   }
@@ -125,7 +135,8 @@ export class NeighbourTable {
   /** Pushes out the oldest entry that nothing waits for; the oldest of all when every one is being resolved. */
   #evict(): void {
     const all = [...this.#entries.values()].flatMap((entries) => [...entries.values()]);
-    const victim = all.find((entry) => entry.waiting.length === 0) ?? all[0];
+    const idle = all.find((entry) => entry.waiting.length === 0 && entry.state !== "permanent");
+    const victim = idle ?? all.find((entry) => entry.state !== "permanent");
     if (victim === undefined) return;
     this.#fail(victim);
     this.#entries.get(victim.on)?.delete(victim.address);

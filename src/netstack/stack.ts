@@ -17,6 +17,8 @@ import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
 import { IpProtocol } from "./wire/ipv4.ts";
 
 const LOOPBACK_MTU = 65536;
+/** IP_MAX_MTU (include/net/ip.h): no path takes longer packets, whatever its interface's MTU. */
+const LONGEST_PACKET = 65535;
 
 export interface StackOptions extends HostContextOptions {
   readonly queue: DeliveryQueue;
@@ -50,13 +52,16 @@ export class Stack implements HookHost {
     this.ip = new IpLayer(this.host, this.addressing, {
       transmit: (packet, out, nextHop) => this.link.transmit(packet, out, nextHop),
       deliver: (packet) => this.#deliver(packet),
+      pathMtu: (destination, mtu) => this.#pathMtus.get(destination, mtu),
       icmpError,
     });
     const send = (packet: Packet): void => this.ip.send(packet);
     const create: IpLayer["create"] = (header, length) => this.ip.create(header, length);
+    const attach = (answer: Packet, packet: Packet): void => this.ip.hook?.attach?.(answer, packet);
     this.icmp = new IcmpLayer(this.host, this.addressing, {
       create,
       send,
+      attach,
       onError: (error) => this.#onIcmpError(error),
     });
     this.udp = new UdpLayer(this.host, this.addressing, { create, send, icmpError });
@@ -64,7 +69,7 @@ export class Stack implements HookHost {
       create,
       send,
       pathMtu: (destination) => this.pathMtu(destination),
-      attach: (answer, packet) => this.ip.hook?.attach?.(answer, packet),
+      attach,
     });
     device.onFrame((frame) => this.link.receive(this.loopback, frame));
   }
@@ -102,6 +107,13 @@ export class Stack implements HookHost {
     return added;
   }
 
+  /** Takes an interface away: what still comes from its device is dropped. */
+  removeInterface(removed: Interface): void {
+    removed.up = false;
+    this.link.neighbours.flush(removed);
+    this.addressing.removeInterface(removed);
+  }
+
   addAddress(to: Interface, own: InterfaceAddress): void {
     this.addressing.addAddress(to, own);
   }
@@ -130,7 +142,8 @@ export class Stack implements HookHost {
   }
 
   pathMtu(destination: Ipv4Address): number {
-    return this.#pathMtus.get(destination, this.addressing.hop(destination)?.out.mtu ?? LOOPBACK_MTU);
+    const mtu = this.addressing.hop(destination)?.out.mtu ?? LOOPBACK_MTU;
+    return this.#pathMtus.get(destination, Math.min(mtu, LONGEST_PACKET));
   }
 
   sendIcmpError(packet: Packet, type: number, code: number): void {

@@ -3,6 +3,7 @@ import {
   bindPod,
   type ControlPlanePins,
   type Deployment,
+  isPodReady,
   isTerminating,
   type KubeProxyConfig,
   type KubeProxyFlags,
@@ -18,14 +19,19 @@ import {
   referenceTo,
   scheduleNode,
   startPod,
+  terminationSeconds,
   withReadiness,
 } from "../kube/index.ts";
+import type { Ruleset } from "../nat/index.ts";
 import { type Cidr, formatCidr, formatIpv4, parseIpv4 } from "../netstack/index.ts";
-import type { Random } from "../sim/index.ts";
+import { after, type Random, seconds } from "../sim/index.ts";
+import { type CloudBalancerSpec, CloudController } from "./cloud-controller.ts";
+import { CLUSTER_DOMAIN, clusterDns } from "./cluster-dns.ts";
 import type { Host } from "./host.ts";
 import { startContainers } from "./images.ts";
-import { bridgeAddress, KubeNode, type KubeNodeSpec, type NodeNetwork } from "./kube-node.ts";
+import { KubeNode, type KubeNodeSpec, type NodeNetwork } from "./kube-node.ts";
 import { type KubectlOutcome, runKubectl } from "./kubectl.ts";
+import { Layer2Announcer, type Layer2Spec } from "./layer2-announcer.ts";
 import type { Network } from "./network.ts";
 import { NodeProxy } from "./node-proxy.ts";
 import { PodAddresses } from "./pod-addresses.ts";
@@ -37,7 +43,11 @@ export interface ClusterSpec extends NodeNetwork {
   readonly serviceCidr: Cidr;
   readonly nodes: readonly KubeNodeSpec[];
   readonly proxy: KubeProxyFlags;
+  /** What other programs than kube-proxy load on every node. */
+  readonly nodeRules?: Ruleset;
   readonly pins: ControlPlanePins;
+  /** Who serves Services of type LoadBalancer; they stay pending without. */
+  readonly loadBalancer?: CloudBalancerSpec | Layer2Spec;
 }
 
 /** Steps the controllers may take until nothing changes; more means that they undo each other's work. */
@@ -60,16 +70,23 @@ export class Cluster {
   readonly #network: Network;
   readonly #random: Random;
   readonly #pods = new Map<string, RunningPod>();
+  /** Pods whose end is under way. */
+  readonly #ending = new Set<string>();
   readonly #addresses = new Map<string, PodAddresses>();
   readonly #proxies: NodeProxy[] = [];
+  readonly #balancing: CloudController | Layer2Announcer | undefined;
+  readonly #answerDns: ReturnType<typeof clusterDns>;
 
   constructor(network: Network, spec: ClusterSpec) {
     this.spec = spec;
     this.#network = network;
     this.#random = network.simulator.random.fork(`cluster:${spec.name}`);
-    this.api = new ApiServer({ serviceRange: spec.serviceCidr, chance: this.#random, pins: spec.pins });
+    const { serviceCidr: serviceRange, pins } = spec;
+    this.api = new ApiServer({ serviceRange, chance: this.#random, pins, timestamp: () => network.timestamp() });
+    this.#answerDns = clusterDns(this.api, network.names);
     for (const node of spec.nodes) this.#addNode(node);
     this.#addPodRoutes();
+    this.#balancing = this.#startBalancing(spec);
   }
 
   /** A node by its name or an alias. */
@@ -84,7 +101,7 @@ export class Cluster {
 
   /** Runs a kubectl command line, `kubectl` itself left out, and does what it asks for. */
   kubectl(argv: readonly string[]): KubectlOutcome {
-    const outcome = runKubectl(this.api, argv, this.#version());
+    const outcome = runKubectl(this.api, argv, { version: this.#version(), now: this.#network.timestamp() });
     this.reconcile();
     return outcome;
   }
@@ -93,17 +110,32 @@ export class Cluster {
   reconcile(): void {
     for (let step = 0; step < RECONCILE_LIMIT; step++) {
       if (this.#stepDeployments() || this.#stepPods() || this.#stepSlices()) continue;
+      if (this.#balancing?.allocate(this.api)) continue;
       for (const proxy of this.#proxies) proxy.sync(this.api);
+      this.#balancing?.sync(this.api);
       this.#nameServices();
+      this.#setResolvers();
       return;
     }
     throw new Error(`Cluster ${this.spec.name} does not come to rest: its controllers undo each other's work`);
   }
 
+  #startBalancing({ loadBalancer, pins }: ClusterSpec): CloudController | Layer2Announcer | undefined {
+    if (loadBalancer === undefined) return undefined;
+    const random = this.#random.fork("load-balancer");
+    if (loadBalancer.kind === "layer2")
+      return new Layer2Announcer(this.#network, loadBalancer, { pins, nodes: this.nodes, random });
+    return new CloudController(this.#network, loadBalancer, pins, random);
+  }
+
   #addNode(spec: KubeNodeSpec): void {
     const node = new KubeNode(this.#network, this.spec, spec);
+    if (this.spec.nodeRules !== undefined) node.host.setComponentRules(this.spec.nodeRules);
     this.nodes.set(spec.name, node);
-    this.#addresses.set(spec.name, new PodAddresses(spec.podCidr));
+    const addresses = new PodAddresses(spec.podCidr);
+    // Where pods share the nodes' network, no pod gets a node's address.
+    for (const { address } of this.spec.nodes) addresses.reserve(address.address);
+    this.#addresses.set(spec.name, addresses);
     const external =
       spec.externalAddress === undefined ? [] : [{ type: "ExternalIP", address: formatIpv4(spec.externalAddress) }];
     this.api.create({
@@ -124,9 +156,11 @@ export class Cluster {
   /** @throws RangeError when kube-proxy would refuse its flags. */
   #proxyConfig(node: KubeNode): KubeProxyConfig {
     const object = this.api.get("Node", node.name);
-    const addresses = [node.address, bridgeAddress(node.spec.podCidr)];
+    const addresses = [node.address, ...node.podNetwork.nodeAddresses];
     const about = { name: node.name, addresses, ...(object && { object }) };
-    const { config, problems } = kubeProxyConfig(about, this.spec.proxy);
+    const { major, minor } = this.#version();
+    const ipvsAccessFilter = major > 1 || minor >= 27;
+    const { config, problems } = kubeProxyConfig(about, { ...this.spec.proxy, ipvsAccessFilter });
     if (problems.length > 0) throw new RangeError(`Cannot start kube-proxy on ${node.name}: ${problems.join("; ")}`);
     return config;
   }
@@ -142,7 +176,8 @@ export class Cluster {
   /** Each node knows the way to every other node's pods, as a cloud's route controller or a host-gw CNI sets it. */
   #addPodRoutes(): void {
     for (const node of this.nodes.values()) {
-      for (const other of this.nodes.values()) if (other !== node) node.addRoute(other.spec.podCidr, other.address);
+      for (const other of this.nodes.values())
+        if (other !== node && other.podNetwork.needsRoutes) node.addRoute(other.spec.podCidr, other.address);
     }
   }
 
@@ -162,9 +197,10 @@ export class Cluster {
   #stepPods(): boolean {
     let changed = false;
     for (const pod of this.api.list("Pod")) {
-      if (isTerminating(pod)) this.#stop(pod);
+      if (isTerminating(pod)) this.#terminate(pod);
       else if (pod.spec.nodeName === undefined) changed = this.#schedule(pod) || changed;
       else if (podAddress(pod) === undefined) changed = this.#start(pod) || changed;
+      else changed = this.#checkReadiness(pod) || changed;
     }
     for (const key of this.#pods.keys()) {
       const [namespace = "", name = ""] = key.split("/");
@@ -202,7 +238,7 @@ export class Cluster {
     const address = host?.address;
     if (host === undefined || address === undefined) return false;
     this.#pods.set(keyOf(pod), { host, node });
-    startContainers(host, pod);
+    startContainers(host, pod, { answerDns: this.#answerDns });
     const started = startPod(pod, formatIpv4(address), formatIpv4(node.address));
     this.api.replace(withReadiness(started, true));
     return true;
@@ -212,7 +248,30 @@ export class Cluster {
     const pinned = this.#pinOf(pod)?.address;
     const wanted = pinned === undefined ? undefined : parseIpv4(pinned);
     const address = this.#addresses.get(node.name)?.take(wanted);
-    return address === undefined ? undefined : node.addPod(pod.metadata.name, address);
+    return address === undefined ? undefined : node.podNetwork.addPod(pod.metadata.name, address);
+  }
+
+  /** Readiness gates may have been set since. */
+  #checkReadiness(pod: Pod): boolean {
+    const checked = withReadiness(pod, true);
+    if (isPodReady(checked) === isPodReady(pod)) return false;
+    this.api.replace(checked);
+    return true;
+  }
+
+  /** A pod that is to end serves as long as its preStop hook takes; meanwhile its endpoint is listed as terminating. */
+  #terminate(pod: Pod): void {
+    const key = keyOf(pod);
+    if (terminationSeconds(pod) === 0 || !this.#pods.has(key)) return this.#stop(pod);
+    if (this.#ending.has(key)) return;
+    const { simulator } = this.#network;
+    const timer = simulator.timer(() => {
+      this.#ending.delete(key);
+      this.#stop(pod);
+      this.reconcile();
+    });
+    timer.set(after(simulator.now(), seconds(terminationSeconds(pod))));
+    this.#ending.add(key);
   }
 
   #stop(pod: Pod): void {
@@ -227,7 +286,7 @@ export class Cluster {
     if (running.host === running.node.host) return;
     const { address, name } = running.host;
     if (address !== undefined) this.#addresses.get(running.node.name)?.giveBack(address);
-    running.node.removePod(name);
+    running.node.podNetwork.removePod(name);
   }
 
   #pinsOf(deployment: Deployment): readonly PodPin[] {
@@ -239,6 +298,18 @@ export class Cluster {
     const owner = pod.metadata.ownerReferences?.[0]?.name ?? pod.metadata.name;
     const pins = pinFor(this.spec.pins.pods, { namespace: pod.metadata.namespace, name: owner }) ?? [];
     return pins.find(({ name }) => name === pod.metadata.name) ?? pins.find(({ name }) => name === undefined);
+  }
+
+  /** Pods' resolv.conf as kubelet writes it: the Service kube-dns, and a search list that begins with the pod's namespace. */
+  #setResolvers(): void {
+    const address = parseIpv4(this.api.get("Service", "kube-dns", "kube-system")?.spec.clusterIP ?? "");
+    if (address === undefined) return;
+    for (const [key, { host, node }] of this.#pods) {
+      if (host === node.host) continue;
+      const [namespace = "default"] = key.split("/");
+      const search = [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN];
+      host.resolverConfig = { nameservers: [address], search, ndots: 5 };
+    }
   }
 
   #nameServices(): void {

@@ -153,6 +153,7 @@ function describeRewrite(first: Rewrite, second: Rewrite | undefined, path: stri
 function describeCause(cause: RewriteCause, hook: string, path: string): string {
   if (cause.kind === "rule") return `${cause.target} in ${path}`;
   if (cause.kind === "balancer") return `${hook.toUpperCase()}: balancer ${cause.service} → ${cause.backend}`;
+  if (cause.kind === "mapping") return `${hook.toUpperCase()}: ${cause.direction}, mapping ${cause.mapping}`;
   if (cause.kind === "clash") return `${hook.toUpperCase()}: the port is taken by another connection`;
   if (cause.kind === "conntrack") return `${hook.toUpperCase()}: conntrack entry, ${cause.direction} direction`;
   return "forwarding";

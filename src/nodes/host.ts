@@ -1,5 +1,5 @@
-import { type ProgramHost, type Resolver, type ResolverConfig, StubResolver } from "../apps/index.ts";
-import { type ConntrackSysctls, Netfilter, type Ruleset } from "../nat/index.ts";
+import { type Program, type ProgramHost, type Resolver, type ResolverConfig, StubResolver } from "../apps/index.ts";
+import { type ConntrackSysctls, NatGateway, type NatGatewayOptions, Netfilter, type Ruleset } from "../nat/index.ts";
 import {
   type Cidr,
   formatIpv4,
@@ -13,7 +13,9 @@ import {
 import type { Device } from "../sim/index.ts";
 import { Bridge, type BridgePort } from "./bridge.ts";
 import { BridgeNetfilter } from "./bridge-netfilter.ts";
+import { hostCommands } from "./host-commands.ts";
 import type { Recorder } from "./recorder.ts";
+import { joinRulesets } from "./rulesets.ts";
 
 export interface HostOptions extends StackOptions {
   readonly recorder?: Recorder | undefined;
@@ -48,26 +50,35 @@ export class Host implements ProgramHost {
   readonly environment: Map<string, string> = new Map();
   /** Numbers that `ip addr` shows where they are not the order of the interfaces. */
   readonly interfaceIndexes: Map<string, number> = new Map();
-  /** Names by the network's own list, then by DNS where {@link resolverConfig} names a server. */
+  /** Names by the network's own list, or by DNS where {@link resolverConfig} names a server. */
   readonly resolver: Resolver;
   /** Made when the host first gets rules: without, no hook stands on its packet path, as on a Linux without the modules. */
   #netfilter: Netfilter | undefined;
+  #ownRules: Ruleset = new Map();
+  #componentRules: Ruleset = new Map();
+  #natGateway: NatGateway | undefined;
   #conntrack: Partial<ConntrackSysctls> = {};
   readonly #recorder: Recorder | undefined;
   /** What /etc/resolv.conf says on this host. */
   resolverConfig: Partial<ResolverConfig> = {};
+  /** What tools print of this host's rules where they are not iptables' alone: `nft`, or `ipvsadm` and `ipset` beside it. */
+  formatRules: (() => string) | undefined;
   readonly #bridges = new Map<string, Bridge>();
+  /** `conntrack` and the like: programs that look into this host's kernel. */
+  readonly commands: ReadonlyMap<string, Program> = hostCommands(this);
 
   constructor(options: HostOptions) {
     this.name = options.name;
     this.stack = new Stack(options);
     this.startDate = options.startDate;
     const names = options.names;
+    // Who has a DNS server leaves the list to it: the list stands for a DNS that nobody wants to look at.
+    const isAskingDns = (): boolean => (this.resolverConfig.nameservers ?? []).length > 0;
     const current = (): StubResolver =>
       new StubResolver(this.stack, { hosts: this.resolver.hosts, config: this.resolverConfig });
     this.resolver = {
       get hosts() {
-        return [...names].map(([name, address]) => ({ address, names: [name] }));
+        return isAskingDns() ? [] : [...names].map(([name, address]) => ({ address, names: [name] }));
       },
       get config() {
         return current().config;
@@ -76,6 +87,18 @@ export class Host implements ProgramHost {
       nameOf: (address, done) => current().nameOf(address, done),
     };
     this.#recorder = options.recorder;
+  }
+
+  /** The NAT that stands on this host's packet path in place of netfilter. */
+  get natGateway(): NatGateway | undefined {
+    return this.#natGateway;
+  }
+
+  /** Puts a NAT with chosen behaviours on the packet path. @throws RangeError when the host has rules. */
+  setNatGateway(options: Omit<NatGatewayOptions, "host">): void {
+    if (this.#netfilter !== undefined) throw new RangeError(`Cannot give ${this.name} a NAT: it has rules`);
+    this.#natGateway = new NatGateway({ ...options, host: this.stack });
+    this.stack.setHook(this.#natGateway);
   }
 
   get netfilter(): Netfilter | undefined {
@@ -91,9 +114,16 @@ export class Host implements ProgramHost {
   /** Loads rules in place of the ones that are there. Connections that are known keep their translation. */
   setRules(rules: Ruleset): Netfilter {
     this.#netfilter ??= new Netfilter({ host: this.stack, sysctls: this.#conntrack });
-    this.#netfilter.setRules(rules);
+    this.#ownRules = rules;
+    this.#netfilter.setRules(joinRulesets(rules, this.#componentRules));
     this.stack.setHook(this.#netfilter);
     return this.#netfilter;
+  }
+
+  /** Rules of other programs on the host, such as a container engine or a network plugin: they stand behind those of {@link setRules} and stay. */
+  setComponentRules(rules: Ruleset): void {
+    this.#componentRules = rules;
+    this.setRules(this.#ownRules);
   }
 
   /** The host's primary address: the first one of its first interface that is not loopback. */

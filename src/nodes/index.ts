@@ -3,7 +3,7 @@
  *
  * {@link Network} holds the whole: time, chance, the event stream, the boxes by name. {@link Host} is a machine with its stack, its netfilter and its
  * capture points; a router is a host that forwards, a pod one behind a {@link Bridge}. {@link Cluster} makes of Kubernetes objects what kubelet and kube-proxy
- * make of them. Nothing here reads files or prints.
+ * make of them; a {@link CloudController} serves its Services of type LoadBalancer with a {@link LoadBalancer} on another host. Nothing here reads files or prints.
  *
  * ```ts
  * const network = new Network({ seed: 1 });
@@ -14,10 +14,25 @@
  */
 
 export { Bridge, type BridgeFilter, type BridgePort, type BridgePortOptions } from "./bridge.ts";
+export { bridgeAddress } from "./bridge-network.ts";
+export { type CloudBalancerSpec, CloudController, type NodeCheck } from "./cloud-controller.ts";
 export { cloudEdgeRules, type ExternalAddress } from "./cloud-edge.ts";
 export { Cluster, type ClusterSpec } from "./cluster.ts";
 export { Host, type HostBridgeOptions, type HostInterfaceOptions, type HostOptions } from "./host.ts";
 export { isKnownImage, KNOWN_IMAGES } from "./images.ts";
-export { bridgeAddress, KubeNode, type KubeNodeSpec, type NodeNetwork } from "./kube-node.ts";
+export { IngressAddresses, type IngressSpec } from "./ingress-addresses.ts";
+export { KubeNode, type KubeNodeSpec, type NodeNetwork } from "./kube-node.ts";
+export type { Layer2Spec } from "./layer2-announcer.ts";
+export {
+  type BalancerSettings,
+  type ClientHeader,
+  type DeliveryKind,
+  Frontend,
+  type FrontendSpec,
+  type HealthCheckSpec,
+  LoadBalancer,
+} from "./load-balancer.ts";
 export { type AttachOptions, type LinkImpairments, Network, type NetworkOptions } from "./network.ts";
+export { CNI_KINDS, type CniKind, type PodNetwork } from "./pod-network.ts";
+export { joinRulesets } from "./rulesets.ts";
 export { Switch } from "./switch.ts";

@@ -12,10 +12,9 @@ const SHORT: Readonly<Record<string, string>> = {
   l: "selector",
   o: "output",
   A: "all-namespaces",
-  w: "watch",
 };
 /** Options that take no value unless it is joined by `=`. */
-const SWITCHES = new Set(["all-namespaces", "overwrite", "watch", "force", "now", "show-labels", "all"]);
+const SWITCHES = new Set(["all-namespaces", "overwrite", "force"]);
 const OPTIONS = new Set([
   ...Object.values(SHORT),
   ...SWITCHES,
@@ -30,6 +29,7 @@ const OPTIONS = new Set([
   "replicas",
   "grace-period",
   "restart",
+  "subresource",
 ]);
 
 /** A kubectl command line taken apart: verb, names, options. */

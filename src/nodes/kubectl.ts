@@ -21,6 +21,7 @@ import {
   type Stored,
   selects,
 } from "../kube/index.ts";
+import { secondsBetween } from "../sim/index.ts";
 import { KubectlUsageError, type KubectlWords, readKubectlWords } from "./kubectl-words.ts";
 
 /** What a command gave back. */
@@ -30,8 +31,14 @@ export interface KubectlOutcome {
   readonly stderr: string;
 }
 
+/** What outputs depend on beside the objects: the cluster's version and the time. */
+export interface KubectlContext {
+  readonly version: KubernetesVersion;
+  readonly now: string;
+}
+
 /** What the tutorials type of kubectl; each returns what it prints. */
-const VERBS: Readonly<Record<string, (api: ApiServer, words: KubectlWords, version: KubernetesVersion) => string>> = {
+const VERBS: Readonly<Record<string, (api: ApiServer, words: KubectlWords, about: KubectlContext) => string>> = {
   get,
   create,
   expose,
@@ -44,7 +51,7 @@ const VERBS: Readonly<Record<string, (api: ApiServer, words: KubectlWords, versi
 };
 
 /** Runs a kubectl command line, `kubectl` itself left out, against the API server. Messages and exit codes are kubectl's. */
-export function runKubectl(api: ApiServer, argv: readonly string[], version: KubernetesVersion): KubectlOutcome {
+export function runKubectl(api: ApiServer, argv: readonly string[], about: KubectlContext): KubectlOutcome {
   try {
     const words = readKubectlWords(argv);
     const verb = VERBS[words.verb];
@@ -52,14 +59,14 @@ export function runKubectl(api: ApiServer, argv: readonly string[], version: Kub
       throw new KubectlUsageError(
         `unknown command "${words.verb}" for "kubectl": expected one of ${Object.keys(VERBS).join(", ")}`,
       );
-    return { exitCode: 0, stdout: verb(api, words, version), stderr: "" };
+    return { exitCode: 0, stdout: verb(api, words, about), stderr: "" };
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof KubectlUsageError)) throw error;
     return { exitCode: 1, stdout: "", stderr: `${error.message}\n` };
   }
 }
 
-function get(api: ApiServer, words: KubectlWords, version: KubernetesVersion): string {
+function get(api: ApiServer, words: KubectlWords, { version, now }: KubectlContext): string {
   const single = words.names.length > 1 || words.names[0]?.includes("/") === true;
   const objects = single
     ? words.targets().map((key) => api.require(key))
@@ -67,7 +74,9 @@ function get(api: ApiServer, words: KubectlWords, version: KubernetesVersion): s
   const output = words.option("output") ?? "";
   if (output === "" || output === "wide") {
     if (objects.length === 0) return `No resources found in ${words.namespace} namespace.\n`;
-    return formatKubectlTable(objects, { version, wide: output === "wide", ageSeconds: () => undefined });
+    const ageSeconds = ({ metadata }: KubeObject): number | undefined =>
+      secondsBetween(metadata.creationTimestamp ?? "", now);
+    return formatKubectlTable(objects, { version, wide: output === "wide", ageSeconds });
   }
   const [first] = objects;
   const value = single && objects.length === 1 ? first : asList(objects);
@@ -115,7 +124,7 @@ function run(api: ApiServer, words: KubectlWords): string {
   const [name] = words.names;
   const image = words.option("image");
   if (name === undefined || image === undefined) throw new KubectlUsageError('error: required flag(s) "image" not set');
-  return `${describe(api.create(runPod(name, image, { namespace: words.namespace })))} created\n`;
+  return `${describe(api.create(runPod(name, image, { namespace: words.namespace, ...defined("restartPolicy", words.option("restart")) })))} created\n`;
 }
 
 function patch(api: ApiServer, words: KubectlWords): string {
@@ -125,7 +134,12 @@ function patch(api: ApiServer, words: KubectlWords): string {
     throw new KubectlUsageError("error: must specify --patch or --patch-file containing the contents of the patch");
   if (type !== "strategic" && type !== "merge")
     throw new KubectlUsageError(`error: --type must be one of [merge strategic], not "${type}"`);
-  const stored = api.patch(words.target(), parseJson(text), type);
+  const subresource = words.option("subresource");
+  if (subresource !== undefined && subresource !== "status")
+    throw new KubectlUsageError(`error: invalid subresource value: "${subresource}". Must be one of [status]`);
+  const key = words.target();
+  const change = parseJson(text);
+  const stored = subresource === undefined ? api.patch(key, change, type) : api.patchStatus(key, change, type);
   return `${describe(stored.object)} patched${stored.change === "unchanged" ? " (no change)" : ""}\n`;
 }
 
@@ -141,8 +155,25 @@ function parseJson(text: string): unknown {
 function mark(api: ApiServer, words: KubectlWords, done: "annotated" | "labeled"): string {
   const { pairs, rest } = words.pairs();
   const key = rest.target();
+  if (words.option("overwrite") !== "true") refuseOverwriting(api.require(key), pairs, done);
   const stored: Stored = done === "labeled" ? api.label(key, pairs) : api.annotate(key, pairs);
   return `${describe(stored.object)} ${stored.change === "unchanged" ? `not ${done}` : done}\n`;
+}
+
+/** kubectl changes what is there already only when told to. */
+function refuseOverwriting(
+  object: KubeObject,
+  pairs: Readonly<Record<string, string | null>>,
+  done: "annotated" | "labeled",
+): void {
+  const there = (done === "labeled" ? object.metadata.labels : object.metadata.annotations) ?? {};
+  const clash = Object.entries(pairs).find(([key, value]) => value !== null && (there[key] ?? value) !== value);
+  if (clash === undefined) return;
+  const what =
+    done === "labeled"
+      ? `'${clash[0]}' already has a value (${there[clash[0]]}), and`
+      : `found the following declared annotation(s): ${clash[0]}, but`;
+  throw new KubectlUsageError(`error: ${what} --overwrite is false`);
 }
 
 function scale(api: ApiServer, words: KubectlWords): string {
@@ -155,9 +186,10 @@ function scale(api: ApiServer, words: KubectlWords): string {
 
 function remove(api: ApiServer, words: KubectlWords): string {
   const keys = words.option("selector") === undefined ? words.targets() : selected(api, words);
+  const atOnce = words.option("force") === "true" || words.number("grace-period") === 0;
   return keys
     .map((key) => {
-      const object = api.delete(key);
+      const object = atOnce ? api.remove(key) : api.delete(key);
       return `${qualified(object)} "${object.metadata.name}" deleted\n`;
     })
     .join("");

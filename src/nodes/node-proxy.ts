@@ -5,7 +5,6 @@ import {
   type HealthCheckPort,
   healthCheckAnswer,
   healthCheckPorts,
-  iptablesRules,
   type KubeProxyConfig,
   type KubernetesVersion,
   type Node,
@@ -15,6 +14,7 @@ import {
 import { type Ipv4Address, LOOPBACK_ADDRESS } from "../netstack/index.ts";
 import { dateAt } from "../sim/index.ts";
 import type { Host } from "./host.ts";
+import { type ProxyDataPlane, proxyDataPlane } from "./proxy-data-plane.ts";
 
 /** kube-proxy's own ports (pkg/cluster/ports): metrics on loopback, health for everybody. */
 const METRICS_PORT = 10_249;
@@ -25,6 +25,7 @@ export class NodeProxy {
   readonly #host: Host;
   readonly #config: KubeProxyConfig;
   readonly #version: KubernetesVersion;
+  readonly #dataPlane: ProxyDataPlane;
   readonly #healthServers = new Map<number, Server>();
   #healthPorts: readonly HealthCheckPort[] = [];
   #node: Node | undefined;
@@ -33,6 +34,7 @@ export class NodeProxy {
     this.#host = host;
     this.#config = config;
     this.#version = version;
+    this.#dataPlane = proxyDataPlane(host, config);
     this.#serve(
       METRICS_PORT,
       ({ request }) => proxyMetricsAnswer(pathOf(request.target), config.mode),
@@ -46,7 +48,7 @@ export class NodeProxy {
     const services = api.list("Service");
     const endpointSlices = api.list("EndpointSlice");
     this.#node = api.get("Node", this.#config.nodeName);
-    this.#host.setRules(iptablesRules({ services, endpointSlices, config: this.#config }));
+    this.#dataPlane.sync({ services, endpointSlices, config: this.#config });
     this.#healthPorts = healthCheckPorts(services, endpointSlices, this.#config.nodeName);
     this.#serveHealthChecks();
   }

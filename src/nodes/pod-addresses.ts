@@ -1,5 +1,5 @@
 import { type Cidr, type Ipv4Address, ipv4, lastAddress } from "../netstack/index.ts";
-import { bridgeAddress } from "./kube-node.ts";
+import { bridgeAddress } from "./bridge-network.ts";
 
 /**
  * Gives out a node's pod addresses as the host-local IPAM plugin does: one after the other, beginning behind the bridge's own, round and round, so that

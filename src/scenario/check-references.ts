@@ -9,6 +9,7 @@ import {
   lastAddress,
   subnetOf,
 } from "../netstack/index.ts";
+import { checkLoadBalancer, checkMachineBalancer } from "./check-balancer.ts";
 import { listed, suggestion } from "./config-error.ts";
 import type { ClusterForm, LinksForm, MachineForm, ScenarioFile } from "./file-form.ts";
 import type { ProblemList } from "./locator.ts";
@@ -102,6 +103,7 @@ function checkMachine(form: ScenarioFile, machine: MachineForm, path: Path, prob
   for (const [index, route] of (machine.routes ?? []).entries()) {
     checkNextHop(route.via, own, [...path, "routes", index, "via"], problems);
   }
+  checkMachineBalancer(form, machine, path, problems);
   const ports = (machine.servers ?? []).map((server) => server.port);
   for (const [index, port] of ports.entries()) {
     if (ports.indexOf(port) < index)
@@ -129,6 +131,7 @@ function checkCluster(form: ScenarioFile, cluster: ClusterForm, path: Path, prob
   checkNetwork(form, cluster.network, [...path, "network"], problems);
   checkRanges(cluster, path, problems);
   checkPins(cluster, path, problems);
+  checkLoadBalancer(form, cluster, path, problems);
   const own = cluster.nodes.map((node) => node.address);
   if (cluster.gateway !== undefined) checkNextHop(cluster.gateway, own, [...path, "gateway"], problems);
   return cluster.nodes.map((node, index) => ({
@@ -156,7 +159,8 @@ function checkRanges(cluster: ClusterForm, path: Path, problems: ProblemList): v
       problems.report([...here, "podCIDR"], "expected at least a /29: room for a bridge and pods");
     const other = cluster.nodes.findIndex((each, at) => at < index && overlap(each.podCIDR, podCIDR));
     if (other >= 0) problems.report([...here, "podCIDR"], `overlaps the one of ${cluster.nodes[other]?.name}`);
-    for (const range of [cluster.podCIDR, cluster.serviceCIDR]) {
+    const ranges = cluster.cni === "aws-vpc" ? [cluster.serviceCIDR] : [cluster.podCIDR, cluster.serviceCIDR];
+    for (const range of ranges) {
       if (contains(range, node.address.address)) {
         problems.report(
           [...here, "address"],

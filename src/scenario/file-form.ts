@@ -1,6 +1,7 @@
 import type { DetectLocalMode, PodPin, ProxyMode } from "../kube/index.ts";
-import type { ConntrackSysctls } from "../nat/index.ts";
-import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, Sysctls } from "../netstack/index.ts";
+import type { ConntrackSysctls, NatSettings } from "../nat/index.ts";
+import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, Sysctls, TcpEndpoint } from "../netstack/index.ts";
+import type { ClientHeader, CniKind, DeliveryKind, NodeCheck } from "../nodes/index.ts";
 import type { Duration } from "../sim/index.ts";
 import type { DisplayFilter } from "./display-filter.ts";
 import type { ClientAddress, CountExpectation, ServerKind, TextExpectation } from "./model.ts";
@@ -27,14 +28,47 @@ export interface MachineForm {
   readonly interfaces: Readonly<Record<string, InterfaceForm>>;
   readonly gateway?: Ipv4Address;
   readonly routes?: readonly { readonly to: Cidr; readonly via: Ipv4Address }[];
-  readonly servers?: readonly { readonly kind: ServerKind; readonly port: number }[];
+  readonly servers?: readonly { readonly kind: ServerKind; readonly port: number; readonly to?: TcpEndpoint }[];
   readonly sysctls?: SysctlsForm;
   readonly aliases?: readonly string[];
+  readonly loopback?: readonly InterfaceAddress[];
+  readonly tunnels?: Readonly<Record<string, TunnelForm>>;
+  readonly balancer?: BalancerForm;
   readonly iptables?: string | Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 }
 
 export interface RouterForm extends MachineForm {
+  readonly nat?: NatForm;
   readonly cloudEdge?: boolean;
+}
+
+export interface TunnelForm {
+  readonly kind: "ipip";
+  readonly addresses?: readonly InterfaceAddress[];
+}
+
+/** A load balancer with fixed frontends and backends. */
+export interface BalancerForm {
+  readonly kind: "passthrough" | "proxy";
+  readonly method?: BalancingWord;
+  readonly frontends: readonly FrontendForm[];
+}
+
+export interface FrontendForm {
+  readonly name: string;
+  readonly address: Ipv4Address;
+  readonly port: number;
+  readonly protocol?: "tcp" | "udp";
+  readonly delivery?: DeliveryKind;
+  readonly header?: ClientHeader;
+  readonly backends: readonly string[];
+  readonly first?: string;
+}
+
+/** A NAT by RFC 4787; settings that are left out are the RFC's recommendations. */
+export interface NatForm extends Partial<NatSettings> {
+  readonly inside: string;
+  readonly outside: string;
 }
 
 export interface InterfaceForm {
@@ -57,10 +91,14 @@ export interface ClusterForm {
   readonly podCIDR: Cidr;
   readonly serviceCIDR: Cidr;
   readonly mtu?: number;
-  readonly cni?: "bridge";
+  readonly cni?: CniKind;
+  readonly bridge?: string;
+  readonly nodeRules?: MachineForm["iptables"];
+  readonly hairpin?: boolean;
   readonly proxy?: ProxyForm;
   readonly nodes: readonly NodeForm[];
   readonly pins?: PinsForm;
+  readonly loadBalancer?: LoadBalancerForm;
   readonly manifests?: string | readonly (string | Readonly<Record<string, unknown>>)[];
 }
 
@@ -90,6 +128,54 @@ export interface PinsForm {
   readonly nodePorts?: Readonly<Record<string, number>>;
   readonly clusterIPs?: Readonly<Record<string, Ipv4Address>>;
   readonly healthCheckNodePorts?: Readonly<Record<string, number>>;
+  readonly loadBalancers?: Readonly<Record<string, LoadBalancerPinForm>>;
+}
+
+export interface LoadBalancerPinForm {
+  readonly address?: Ipv4Address;
+  readonly hostname?: string;
+  readonly first?: string;
+}
+
+export type BalancingWord =
+  | "five-tuple"
+  | "three-tuple"
+  | "two-tuple"
+  | "source"
+  | "maglev"
+  | "round-robin"
+  | "least-connections"
+  | "random";
+
+export type LoadBalancerForm = CloudBalancerForm | Layer2Form;
+
+export interface Layer2Form {
+  readonly kind: "layer2";
+  readonly addresses: readonly Ipv4Address[];
+  readonly leader?: "endpoint-node" | "any-node";
+}
+
+export interface CloudBalancerForm {
+  readonly kind: "passthrough" | "proxy";
+  readonly host: string;
+  readonly addresses: readonly Ipv4Address[];
+  readonly method?: BalancingWord;
+  readonly delivery?: DeliveryKind;
+  readonly header?: ClientHeader;
+  readonly headers?: Readonly<Record<string, ClientHeader>>;
+  readonly domain?: string;
+  readonly ipMode?: "VIP" | "Proxy";
+  readonly whenAllUnhealthy?: "none" | "all";
+  readonly healthCheck?: HealthCheckForm;
+}
+
+export interface HealthCheckForm {
+  readonly interval?: Duration;
+  readonly timeout?: Duration;
+  readonly healthy?: number;
+  readonly unhealthy?: number;
+  readonly nodes?: NodeCheck;
+  readonly from?: Ipv4Address;
 }
 
 export type LinksForm = Readonly<Record<string, LinkForm>>;

@@ -1,10 +1,18 @@
-import { echoServer } from "../apps/index.ts";
-import { EVERYWHERE, type Ipv4Address } from "../netstack/index.ts";
-import { Cluster, cloudEdgeRules, type Host, Network, type NetworkOptions } from "../nodes/index.ts";
+import { echoServer, stunServer } from "../apps/index.ts";
+import { BackendPool, createBalancer, IpipTunnel, ProxyBalancer } from "../lb/index.ts";
+import { EVERYWHERE, formatIpv4, type Ipv4Address, type TcpEndpoint } from "../netstack/index.ts";
+import {
+  Cluster,
+  cloudEdgeRules,
+  type Host,
+  joinRulesets,
+  LoadBalancer,
+  Network,
+  type NetworkOptions,
+} from "../nodes/index.ts";
 import type { Link } from "../sim/index.ts";
 import { aliasesIn } from "./aliases.ts";
-import type { LinkChange, MachineSpec, RouteSpec, Scenario, ScenarioCluster } from "./model.ts";
-import { joinRulesets } from "./rulesets.ts";
+import type { LinkChange, MachineSpec, RouteSpec, Scenario, ScenarioCluster, ServerSpec } from "./model.ts";
 
 /** A scenario's network, built and standing at the beginning of virtual time. */
 export class Lab {
@@ -19,6 +27,7 @@ export class Lab {
     this.network = new Network(options);
     for (const { name, mtu } of scenario.networks) this.network.addSwitch(name, mtu);
     for (const machine of scenario.machines) this.#addMachine(machine);
+    for (const machine of scenario.machines) this.#startBalancer(machine);
     this.clusters = new Map(scenario.clusters.map((spec) => [spec.name, this.#addCluster(spec)]));
     this.changeLinks(scenario.links);
   }
@@ -67,15 +76,30 @@ export class Lab {
       const segment = this.network.switches.get(each.network);
       if (segment !== undefined) this.network.attach(host, segment, each);
     }
+    for (const own of spec.loopback) host.stack.addAddress(host.stack.loopback, own);
+    for (const tunnel of spec.tunnels) new IpipTunnel({ stack: host.stack, ...tunnel });
     for (const route of spec.routes) addRoute(host, route);
     if (spec.gateway !== undefined) addRoute(host, { to: EVERYWHERE, via: spec.gateway });
     const edge = spec.cloudEdge ? this.#edgeRules(spec) : undefined;
     const rules = edge === undefined ? spec.rules : joinRulesets(spec.rules ?? new Map(), edge);
     if (rules !== undefined) host.setRules(rules);
-    for (const { port } of spec.servers) {
-      echoServer(host, { port, version: "1.4", pod: { hostname: spec.name }, startDate: host.startDate });
-    }
+    if (spec.nat !== undefined) host.setNatGateway(spec.nat);
+    for (const server of spec.servers) startServer(host, server);
     if (host.address !== undefined) this.#nameAddress(host.address, [spec.name, ...spec.aliases]);
+  }
+
+  #startBalancer({ name, balancer: spec }: MachineSpec): void {
+    const host = this.network.hosts.get(name);
+    if (spec === undefined || host === undefined) return;
+    const balancer = new LoadBalancer(host, spec.settings);
+    for (const { backends, ...frontend } of spec.frontends) {
+      const found = backends.flatMap((backend) => {
+        const address = this.network.hosts.get(this.realName(backend))?.address;
+        return address === undefined ? [] : [{ name: backend, address }];
+      });
+      balancer.open(frontend).setBackends(found);
+      this.network.nameAddress(frontend.address, frontend.name);
+    }
   }
 
   /** The edge maps addresses on its first interface that is not a cluster's: that is where the outside is. */
@@ -93,7 +117,7 @@ export class Lab {
   #addCluster(spec: ScenarioCluster): Cluster {
     const segment = this.network.switches.get(spec.network);
     if (segment === undefined) throw new RangeError(`Cannot build cluster ${spec.name}: no network ${spec.network}`);
-    const cluster = new Cluster(this.network, { ...spec, segment, bridgeCallsIptables: true, hairpin: true });
+    const cluster = new Cluster(this.network, { ...spec, segment, bridgeCallsIptables: true });
     for (const node of spec.nodes) this.#nameAddress(node.address.address, [node.name, ...node.aliases]);
     for (const object of spec.objects) cluster.api.apply(object);
     cluster.reconcile();
@@ -103,6 +127,30 @@ export class Lab {
   #nameAddress(address: Ipv4Address, names: readonly string[]): void {
     for (const name of names) this.network.names.set(name, address);
   }
+}
+
+function startServer(host: Host, { kind, port, to }: ServerSpec): void {
+  if (to !== undefined) return startProxy(host, port, to);
+  if (kind === "echo") {
+    echoServer(host, { port, version: "1.4", pod: { hostname: host.name }, startDate: host.startDate });
+    return;
+  }
+  const [first, second] = host.stack.addressing.interfaces
+    .filter((each) => each !== host.stack.loopback)
+    .flatMap(({ addresses }) => addresses.map(({ address }) => address));
+  if (first === undefined) return;
+  stunServer(host, { addresses: second === undefined ? [first] : [first, second], ports: [port, port + 1] });
+}
+
+/** A program that takes connections and makes its own for each, as docker-proxy does: the other side sees this host. */
+function startProxy(host: Host, port: number, to: TcpEndpoint): void {
+  const { stack } = host;
+  const pool = new BackendPool({ clock: stack.clock });
+  pool.add({ name: formatIpv4(to.address), ...to });
+  const random = stack.host.random.fork(`tcp-proxy:${port}`);
+  const balancer = createBalancer({ method: { kind: "round-robin" }, random });
+  const name = `tcp-proxy:${port}`;
+  new ProxyBalancer({ name, stack, listen: { port }, pool, balancer, mode: { kind: "tcp" } }).start();
 }
 
 function addRoute(host: Host, { to, via }: RouteSpec): void {

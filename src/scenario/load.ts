@@ -5,6 +5,7 @@ import {
   type KubeObject,
   type KubeProxyFlags,
   kubeProxyConfig,
+  type LoadBalancerPin,
 } from "../kube/index.ts";
 import { type Cidr, formatCidr, formatIpv4, type InterfaceAddress } from "../netstack/index.ts";
 import type { LinkImpairments } from "../nodes/index.ts";
@@ -17,6 +18,7 @@ import type {
   InterfaceForm,
   LinkForm,
   LinksForm,
+  LoadBalancerPinForm,
   RouterForm,
   ScenarioFile,
   StepForm,
@@ -24,7 +26,9 @@ import type {
 import { ProblemList } from "./locator.ts";
 import type { Expectation, LinkChange, MachineSpec, Scenario, ScenarioCluster, Step } from "./model.ts";
 import { applyOverride, type Override } from "./override.ts";
+import { clusterBalancer, machineBalancer } from "./read-balancer.ts";
 import { type FileReader, readManifests, readManifestText } from "./read-manifests.ts";
+import { readNat } from "./read-nat.ts";
 import { readRules } from "./read-rules.ts";
 import { scenarioSchema } from "./schema.ts";
 import { reportIssues } from "./schema-issues.ts";
@@ -111,6 +115,12 @@ class ScenarioLoader {
     if (form.cloudEdge === true && !hasExternalAddresses(this.#form)) {
       this.#problems.report([...path, "cloudEdge"], "no node has an externalAddress that could be mapped");
     }
+    for (const [index, { kind: server, to }] of (form.servers ?? []).entries()) {
+      if ((server === "tcp-proxy") === (to !== undefined)) continue;
+      const remedy = to === undefined ? "a tcp-proxy needs to: ADDRESS:PORT" : "only a tcp-proxy has to; leave it out";
+      this.#problems.report([...path, "servers", index], remedy);
+    }
+    const nat = form.nat === undefined ? undefined : readNat(form, [...path, "nat"], this.#problems);
     return {
       name,
       kind,
@@ -127,7 +137,11 @@ class ScenarioLoader {
       sysctls: { ...(kind === "router" && { forwarding: true }), ...form.sysctls?.stack },
       conntrack: form.sysctls?.conntrack ?? {},
       ...(rules !== undefined && { rules }),
+      ...(nat !== undefined && { nat }),
       cloudEdge: form.cloudEdge ?? false,
+      loopback: form.loopback ?? [],
+      tunnels: Object.entries(form.tunnels ?? {}).map(([own, { addresses = [] }]) => ({ name: own, addresses })),
+      ...(form.balancer !== undefined && { balancer: machineBalancer(form.balancer) }),
     };
   }
 
@@ -139,11 +153,16 @@ class ScenarioLoader {
     for (const problem of kubeProxyConfig({ name: form.nodes[0]?.name ?? "" }, proxy).problems) {
       problems.report([...path, "proxy"], problem);
     }
+    const nodeRules =
+      form.nodeRules === undefined ? undefined : readRules(form.nodeRules, [...path, "nodeRules"], problems);
+    if (form.bridge !== undefined && (form.cni ?? "bridge") !== "bridge")
+      problems.report([...path, "bridge"], `there is no bridge with cni: ${form.cni}; leave one of them out`);
     const { pins: given = {} } = form;
     const pins: ControlPlanePins = {
       ...(given.pods && { pods: given.pods }),
       ...(given.nodePorts && { nodePorts: given.nodePorts }),
       ...(given.healthCheckNodePorts && { healthCheckNodePorts: given.healthCheckNodePorts }),
+      ...(given.loadBalancers && { loadBalancers: mapValues(given.loadBalancers, loadBalancerPin) }),
       ...(given.clusterIPs && { clusterIps: mapValues(given.clusterIPs, formatIpv4) }),
     };
     // What is wrong already would come up again.
@@ -160,6 +179,9 @@ class ScenarioLoader {
       serviceCidr: form.serviceCIDR,
       mtu: form.mtu ?? this.#form.networks[form.network]?.mtu ?? DEFAULT_MTU,
       cni: form.cni ?? "bridge",
+      ...(form.bridge !== undefined && { bridge: form.bridge }),
+      ...(nodeRules !== undefined && { nodeRules }),
+      hairpin: form.hairpin ?? true,
       proxy,
       nodes: form.nodes.map((node, index) => ({
         name: node.name,
@@ -170,6 +192,7 @@ class ScenarioLoader {
         labels: node.labels ?? {},
       })),
       pins,
+      ...(form.loadBalancer !== undefined && { loadBalancer: clusterBalancer(form.loadBalancer) }),
       objects,
     };
   }
@@ -236,6 +259,10 @@ function tryObjects(
       report(error.message);
     }
   }
+}
+
+function loadBalancerPin({ address, ...pin }: LoadBalancerPinForm): LoadBalancerPin {
+  return { ...pin, ...(address !== undefined && { address: formatIpv4(address) }) };
 }
 
 function addressesOf(form: InterfaceForm): readonly InterfaceAddress[] {

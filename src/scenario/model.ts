@@ -1,7 +1,14 @@
 import type { ControlPlanePins, KubeObject, KubeProxyFlags } from "../kube/index.ts";
-import type { ConntrackSysctls, Ruleset } from "../nat/index.ts";
-import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, Sysctls } from "../netstack/index.ts";
-import type { LinkImpairments } from "../nodes/index.ts";
+import type { ConntrackSysctls, NatSettings, Ruleset } from "../nat/index.ts";
+import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, Sysctls, TcpEndpoint } from "../netstack/index.ts";
+import type {
+  BalancerSettings,
+  CloudBalancerSpec,
+  CniKind,
+  FrontendSpec,
+  Layer2Spec,
+  LinkImpairments,
+} from "../nodes/index.ts";
 import type { Duration } from "../sim/index.ts";
 import type { Problem } from "./config-error.ts";
 import type { DisplayFilter } from "./display-filter.ts";
@@ -45,8 +52,31 @@ export interface MachineSpec {
   readonly sysctls: Partial<Sysctls>;
   readonly conntrack: Partial<ConntrackSysctls>;
   readonly rules?: Ruleset;
+  /** A NAT in place of rules. */
+  readonly nat?: NatSpec;
   /** Maps the clusters' external addresses to their nodes' internal ones, 1:1. */
   readonly cloudEdge: boolean;
+  /** Further addresses of `lo`. */
+  readonly loopback: readonly InterfaceAddress[];
+  readonly tunnels: readonly TunnelSpec[];
+  readonly balancer?: BalancerOfScenario;
+}
+
+export interface TunnelSpec {
+  readonly name: string;
+  readonly addresses: readonly InterfaceAddress[];
+}
+
+export interface BalancerOfScenario {
+  readonly settings: BalancerSettings;
+  readonly frontends: readonly (FrontendSpec & { readonly backends: readonly string[] })[];
+}
+
+/** A NAT between two interfaces; inside hosts share the outside one's address. */
+export interface NatSpec extends NatSettings {
+  readonly inside: string;
+  readonly outside: string;
+  readonly external: Ipv4Address;
 }
 
 export interface InterfaceSpec {
@@ -64,9 +94,11 @@ export interface RouteSpec {
 export interface ServerSpec {
   readonly kind: ServerKind;
   readonly port: number;
+  /** Where a tcp-proxy carries connections on to. */
+  readonly to?: TcpEndpoint;
 }
 
-export type ServerKind = "echo";
+export type ServerKind = "echo" | "stun" | "tcp-proxy";
 
 export interface ScenarioCluster {
   readonly name: string;
@@ -76,10 +108,17 @@ export interface ScenarioCluster {
   readonly podCidr: Cidr;
   readonly serviceCidr: Cidr;
   readonly mtu: number;
-  readonly cni: "bridge";
+  readonly cni: CniKind;
+  /** The pod bridge's name. */
+  readonly bridge?: string;
+  /** What other programs than kube-proxy load on every node. */
+  readonly nodeRules?: Ruleset;
+  /** Hairpin mode on the pods' bridge ports. */
+  readonly hairpin: boolean;
   readonly proxy: KubeProxyFlags;
   readonly nodes: readonly NodeSpecOfScenario[];
   readonly pins: ControlPlanePins;
+  readonly loadBalancer?: CloudBalancerSpec | Layer2Spec;
   readonly objects: readonly KubeObject[];
 }
 

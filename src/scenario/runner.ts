@@ -133,9 +133,9 @@ export class ScenarioRun {
   }
 
   async #runCommand(step: RunStep, host: Host, variables: ReadonlyMap<string, string>): Promise<CommandOutcome> {
-    const { name, stack, resolver, interfaceIndexes } = host;
+    const { name, stack, resolver, interfaceIndexes, commands } = host;
     const environment = new Map([...host.environment, ...variables]);
-    const process = runCommand({ name, stack, resolver, environment, interfaceIndexes }, step.run);
+    const process = runCommand({ name, stack, resolver, environment, interfaceIndexes, commands }, step.run);
     const ended = await this.#advance(() => process.exitCode !== undefined, step.timeout);
     if (!ended) process.kill();
     await this.#settle();

@@ -1,8 +1,12 @@
 import * as z from "zod";
 import { DETECT_LOCAL_MODES, PROXY_MODES } from "../kube/index.ts";
+import { CNI_KINDS } from "../nodes/index.ts";
 import type { ClusterForm, NodeForm, PinsForm, ProxyForm } from "./file-form.ts";
+import { loadBalancerSchema } from "./schema-balancer.ts";
+import { rulesSchema } from "./schema-machines.ts";
 import {
   addressSchema,
+  domainNameSchema,
   flagSchema,
   integerSchema,
   interfaceAddressSchema,
@@ -65,12 +69,22 @@ const podPinSchema = z.strictObject(
   { error: () => "a pod: { name: …, address: …, node: … }" },
 );
 
+const loadBalancerPinSchema = z.strictObject(
+  {
+    address: addressSchema.exactOptional(),
+    hostname: domainNameSchema.describe("Where the balancer has a domain").exactOptional(),
+    first: nameSchema.describe("The node that gets the first flow").exactOptional(),
+  },
+  { error: () => "what the balancer should not draw: { address: …, first: … }" },
+);
+
 const pinsSchema: z.ZodType<PinsForm> = z.strictObject(
   {
     pods: namedSchema(textSchema, listSchema(podPinSchema, "a list of pods"), "pods by Deployment").exactOptional(),
     nodePorts: namedSchema(textSchema, portSchema, "nodePorts by Service").exactOptional(),
     clusterIPs: namedSchema(textSchema, addressSchema, "addresses by Service").exactOptional(),
     healthCheckNodePorts: namedSchema(textSchema, portSchema, "ports by Service").exactOptional(),
+    loadBalancers: namedSchema(textSchema, loadBalancerPinSchema, "balancers by Service").exactOptional(),
   },
   { error: () => "what the control plane should not draw: { pods: …, nodePorts: … }" },
 );
@@ -89,10 +103,18 @@ export const clusterSchema: z.ZodType<ClusterForm> = z.strictObject(
     podCIDR: rangeSchema,
     serviceCIDR: rangeSchema,
     mtu: mtuSchema.describe("Of pods; the network's when left out").exactOptional(),
-    cni: wordSchema(["bridge"]).exactOptional(),
+    cni: wordSchema(CNI_KINDS).exactOptional(),
+    hairpin: flagSchema
+      .describe("Pods' bridge ports send back where a frame came from; on when left out")
+      .exactOptional(),
+    bridge: interfaceNameSchema.describe("The pod bridge's name; cbr0 when left out").exactOptional(),
     proxy: proxySchema.describe("kube-proxy's flags").exactOptional(),
+    nodeRules: rulesSchema
+      .describe("What other programs load on every node, behind kube-proxy's rules")
+      .exactOptional(),
     nodes: z.array(nodeSchema, { error: () => "a list of nodes" }).min(1, { error: () => "at least one node" }),
     pins: pinsSchema.describe("Fixes what would be drawn from the seed").exactOptional(),
+    loadBalancer: loadBalancerSchema.describe("Who serves Services of type LoadBalancer").exactOptional(),
     manifests: manifestsSchema.exactOptional(),
   },
   { error: () => "a cluster: { version: …, network: …, nodes: … }" },

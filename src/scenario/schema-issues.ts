@@ -25,7 +25,11 @@ function describeIssue(issue: Issue, check: Check): Problem[] {
   if (issue.code === "unrecognized_keys") {
     const known = keysAt(check.schema, path);
     return issue.keys.slice(0, MOST_ISSUES).map((key) => {
-      const message = `${within(path)}unknown key "${key}"${suggestion(key, known)}`;
+      const message = `${within(path)}unknown key "${key}"${suggestion(
+        key,
+        // Another kind of the same thing may have it.
+        known.filter((other) => other !== key),
+      )}`;
       return { ...check.where.whereIs([...path, key], "key"), message };
     });
   }

@@ -1,5 +1,8 @@
 import * as z from "zod";
-import type { ImpairmentsForm, InterfaceForm, LinksForm, MachineForm, RouterForm } from "./file-form.ts";
+import { NAT_BEHAVIOURS } from "../nat/index.ts";
+import { parseIpv4 } from "../netstack/index.ts";
+import type { ImpairmentsForm, InterfaceForm, LinksForm, MachineForm, NatForm, RouterForm } from "./file-form.ts";
+import { balancerSchema } from "./schema-balancer.ts";
 import {
   addressSchema,
   durationSchema,
@@ -15,6 +18,7 @@ import {
   portSchema,
   rangeSchema,
   rateSchema,
+  readText,
   textSchema,
   wordSchema,
 } from "./schema-scalars.ts";
@@ -34,8 +38,21 @@ const interfacesSchema = namedSchema(interfaceNameSchema, interfaceSchema, "inte
   "Interfaces by name",
 );
 
+const endpointSchema = readText("an address and a port like 10.0.0.5:80", (text) => {
+  const [, host = "", digits] = /^([\d.]+):(\d{1,5})$/.exec(text) ?? [];
+  const address = parseIpv4(host);
+  const port = Number(digits);
+  return address === undefined || port < 1 || port > 65535 ? undefined : { address, port };
+});
+
 const serverSchema = z.strictObject(
-  { kind: wordSchema(["echo"]).describe("echo: answers HTTP with what it was asked"), port: portSchema },
+  {
+    kind: wordSchema(["echo", "stun", "tcp-proxy"]).describe(
+      "echo: answers HTTP with what it was asked; stun: tells clients their address, and which NAT they are behind; tcp-proxy: carries connections on",
+    ),
+    port: portSchema,
+    to: endpointSchema.describe("Of a tcp-proxy: where connections are carried on to").exactOptional(),
+  },
   { error: () => "a server: { kind: echo, port: 80 }" },
 );
 
@@ -60,6 +77,19 @@ const tablesSchema = z.strictObject(
   { error: () => "text as iptables-save prints it, or rules by table and chain" },
 );
 
+const tunnelSchema = z.strictObject(
+  {
+    kind: wordSchema(["ipip"]).describe("Takes packets out of IP-in-IP packets for this machine"),
+    addresses: listSchema(interfaceAddressSchema, "a list of addresses").exactOptional(),
+  },
+  { error: () => "a tunnel: { kind: ipip, addresses: […] }" },
+);
+
+/** Rules in either of their forms. */
+export const rulesSchema: z.ZodType<NonNullable<MachineForm["iptables"]>> = z
+  .union([textSchema, tablesSchema], { error: () => "text as iptables-save prints it, or rules by table and chain" })
+  .describe("Rules: text as iptables-save prints it, or { nat: { PREROUTING: [rule, …] } }");
+
 const machineShape = {
   interfaces: interfacesSchema,
   gateway: addressSchema.describe("Next hop of the default route").exactOptional(),
@@ -67,19 +97,35 @@ const machineShape = {
   servers: listSchema(serverSchema, "a list of servers").exactOptional(),
   sysctls: sysctlsSchema.describe("Kernel parameters by their names in Linux").exactOptional(),
   aliases: listSchema(nameSchema, "a list of names").describe("Other names it answers to").exactOptional(),
-  iptables: z
-    .union([textSchema, tablesSchema], { error: () => "text as iptables-save prints it, or rules by table and chain" })
-    .describe("Rules: text as iptables-save prints it, or { nat: { PREROUTING: [rule, …] } }")
+  loopback: listSchema(interfaceAddressSchema, "a list of addresses")
+    .describe("Further addresses of lo")
     .exactOptional(),
+  tunnels: namedSchema(interfaceNameSchema, tunnelSchema, "tunnels by interface name").exactOptional(),
+  balancer: balancerSchema.describe("A load balancer that runs here").exactOptional(),
+  iptables: rulesSchema.exactOptional(),
 };
 
 export const machineSchema: z.ZodType<MachineForm> = z.strictObject(machineShape, {
   error: () => "a host: { interfaces: …, gateway: … }",
 });
 
+const natSchema: z.ZodType<NatForm> = z.strictObject(
+  {
+    inside: interfaceNameSchema.describe("The interface towards the private side"),
+    outside: interfaceNameSchema.describe("The interface whose address inside hosts share"),
+    mapping: wordSchema(NAT_BEHAVIOURS).describe("Who gets the same mapping").exactOptional(),
+    filtering: wordSchema(NAT_BEHAVIOURS).describe("Who may send in through a mapping").exactOptional(),
+    portPreservation: flagSchema.describe("Keeps the inside port where it is free").exactOptional(),
+    timeoutSeconds: integerSchema("a number of seconds", 1, 86_400).describe("Of UDP mappings").exactOptional(),
+    hairpin: flagSchema.describe("Inside hosts reach one another by outside addresses").exactOptional(),
+  },
+  { error: () => "a NAT: { inside: lan, outside: wan, mapping: …, filtering: … }" },
+);
+
 export const routerSchema: z.ZodType<RouterForm> = z.strictObject(
   {
     ...machineShape,
+    nat: natSchema.describe("A NAT with the behaviours of RFC 4787, in place of iptables").exactOptional(),
     cloudEdge: flagSchema
       .describe("Maps the nodes' external addresses to their internal ones, 1:1, as a cloud's edge does")
       .exactOptional(),

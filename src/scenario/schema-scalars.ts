@@ -69,6 +69,13 @@ export const nameSchema: z.ZodType<string, string> = z
   .string({ error: () => NAME_EXPECTED })
   .regex(/^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$/, { error: () => NAME_EXPECTED });
 
+/** A name in the DNS (RFC 1035 §2.3.1, RFC 1123 §2.1). */
+export const domainNameSchema: z.ZodType<string, string> = readText("a DNS name like lb.example.com", (text) =>
+  text.length <= 253 && /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(text)
+    ? text
+    : undefined,
+);
+
 const NAME_EXPECTED = "a name of at most 63 letters, digits, '-', '_' and '.'";
 
 const INTERFACE_NAME_EXPECTED = "an interface name of at most 15 characters, like eth0";

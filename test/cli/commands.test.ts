@@ -8,8 +8,9 @@ describe("natscope scenarios", () => {
   it("lists every built-in scenario with its title, by chapter", async () => {
     const { code, out } = await natscope(["scenarios"]);
     expect(code).toBe(0);
-    expect(out).toContain(`Services of type NodePort
-  nodeport        A NodePort Service answers on every node, and replaces the client's address on the way
+    // The column is as wide as the longest name.
+    expect(out.replace(/ {2,}/g, "  ")).toContain(`Services of type NodePort
+  nodeport  A NodePort Service answers on every node, and replaces the client's address on the way
   nodeport-local  With externalTrafficPolicy Local the client's address stays, and nodes without an endpoint stay silent
 `);
   });
@@ -18,7 +19,7 @@ describe("natscope scenarios", () => {
     const chapters = JSON.parse((await natscope(["scenarios", "--json"])).out);
     expect(chapters[0]).toMatchObject({
       title: "Services of type ClusterIP",
-      scenarios: [{ name: "clusterip", title: expect.any(String) }],
+      scenarios: expect.arrayContaining([{ name: "clusterip", title: expect.any(String) }]),
     });
   });
 });

@@ -21,6 +21,7 @@ describe("kubeProxyConfig()", () => {
         tcpBeLiberal: false,
         kubeletChains: false,
         ipvsScheduler: "rr",
+        ipvsAccessFilter: true,
         serviceCidrs: [],
       },
     });

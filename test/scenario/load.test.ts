@@ -212,8 +212,15 @@ describe("loadScenario() refuses, with place and remedy,", () => {
       "an unknown kind of server",
       "kind: echo",
       "kind: ftp",
-      'lab.yaml:16:23: hosts.server.servers[0].kind: expected one of echo, got "ftp"',
+      'lab.yaml:16:23: hosts.server.servers[0].kind: expected one of echo, stun, tcp-proxy, got "ftp"',
     ],
+    [
+      "a NAT between interfaces that are not there",
+      "cloudEdge: true",
+      "nat: { inside: eth0, outside: eth9 }",
+      'lab.yaml:23:35: the router has no interface "eth9"; it has eth0, eth1',
+    ],
+    ["a tcp-proxy to nowhere", "kind: echo", "kind: tcp-proxy", "lab.yaml:16:15: a tcp-proxy needs to: ADDRESS:PORT"],
     [
       "an MTU out of range",
       "mtu: 1460",

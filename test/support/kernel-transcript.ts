@@ -17,6 +17,7 @@ import {
 } from "../../src/netstack/index.ts";
 import { type Bridge, type Host, Network } from "../../src/nodes/index.ts";
 import type { Device } from "../../src/sim/index.ts";
+import type { SeenFrame } from "./kernel-lab-lines.ts";
 
 /*
  * Transcripts of what a real kernel (Linux 6.18) did in network namespaces, one JSON file each in test/kernel-truth/: the topology, the rules loaded, and every
@@ -32,11 +33,14 @@ interface TranscriptInterface {
   readonly hairpin?: boolean;
 }
 
-interface Namespace {
+/** A host: its interfaces, routes as `ip route add` takes them, and kernel parameters. */
+export interface Namespace {
   readonly ifs: Readonly<Record<string, TranscriptInterface>>;
   readonly routes?: readonly string[];
   readonly sysctl?: Readonly<Record<string, number>>;
 }
+
+export type Topology = Readonly<Record<string, Namespace>>;
 
 interface Quoted {
   readonly proto: string;
@@ -76,7 +80,7 @@ interface TranscriptPacket {
 
 export interface Transcript {
   readonly title: string;
-  readonly topology: Readonly<Record<string, Namespace>>;
+  readonly topology: Topology;
   readonly rules: Readonly<Record<string, readonly string[]>>;
   readonly client_sees: unknown;
   readonly packets: readonly TranscriptPacket[];
@@ -95,17 +99,19 @@ export function transcriptLines({ packets }: Transcript): string[] {
 
 /** The transcript's network built of emulated hosts, with everything that passes its interfaces. */
 export class TranscriptWorld {
-  readonly network: Network = new Network({ seed: 7 });
+  readonly network: Network;
   readonly #seen: PacketEvent[] = [];
 
-  constructor(transcript: Transcript) {
+  constructor(transcript: Pick<Transcript, "topology" | "rules">, seed = 7) {
+    this.network = new Network({ seed });
     this.network.events.read((event) => {
       if ((event.kind === "arrived" || event.kind === "sent") && event.interface !== "lo") {
         this.#seen.push({ ...event, bytes: event.bytes.slice() });
       }
     });
     for (const [name, namespace] of Object.entries(transcript.topology)) this.#addHost(name, namespace);
-    for (const [name, namespace] of Object.entries(transcript.topology)) this.#addLinks(name, namespace, transcript);
+    for (const [name, namespace] of Object.entries(transcript.topology))
+      this.#addLinks(name, namespace, transcript.topology);
     for (const [name, namespace] of Object.entries(transcript.topology)) this.#addRoutes(name, namespace);
     for (const [name, lines] of Object.entries(transcript.rules)) {
       this.host(name).setRules(parseIptablesSave(lines.join("\n"), {}).ruleset);
@@ -116,6 +122,18 @@ export class TranscriptWorld {
     const host = this.network.hosts.get(name);
     if (host === undefined) throw new Error(`no host ${name}`);
     return host;
+  }
+
+  /** Everything that passed an interface, in order of time. */
+  seen(): SeenFrame[] {
+    const frames = this.#seen.flatMap((event): SeenFrame[] => {
+      if ((event.kind !== "arrived" && event.kind !== "sent") || event.bytes[12] !== 8 || event.bytes[13] !== 0)
+        return [];
+      const direction = event.kind === "sent" ? "out" : "in";
+      const { time, node, interface: name, bytes } = event;
+      return [{ time, at: `${node}/${name}`, direction, ip: bytes.subarray(14) }];
+    });
+    return frames.sort((a, b) => a.time - b.time);
   }
 
   /** What was seen, in the form of {@link transcriptLines}; ARP is left out as there. */
@@ -148,7 +166,7 @@ export class TranscriptWorld {
     });
   }
 
-  #addLinks(name: string, namespace: Namespace, { topology }: Transcript): void {
+  #addLinks(name: string, namespace: Namespace, topology: Topology): void {
     const host = this.host(name);
     for (const [ifname, each] of Object.entries(namespace.ifs)) {
       if (each.kind === "bridge") {

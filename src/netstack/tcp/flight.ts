@@ -1,5 +1,5 @@
 import type { Time } from "../../sim/index.ts";
-import { isAfter, isBefore, type Seq, seq, seqDiff } from "./seq.ts";
+import { isAfter, isBefore, type Seq, seq, seqAdd, seqDiff } from "./seq.ts";
 
 /** One segment that was sent and is not acknowledged cumulatively: an entry of the scoreboard (RFC 6675 §3). */
 export interface Flown {
@@ -8,6 +8,8 @@ export interface Flown {
   end: Seq;
   /** Flags it was sent with. */
   flags: number;
+  /** Where the piece begins in which it was handed down first (train.ts). */
+  train: Seq;
   /** When it was last sent. */
   sentAt: Time;
   sacked: boolean;
@@ -99,6 +101,24 @@ export class Flight {
     this.#records.splice(this.#head + index + 1, 0, rest);
   }
 
+  /** Cuts pieces that were handed down whole anew, into segments with `room` bytes; those of which something is marked stay as they are. */
+  recut(room: number): void {
+    const records = this.#records.slice(this.#head);
+    const cut: Flown[] = [];
+    let from = 0;
+    while (from < records.length) {
+      const { train } = records[from] as Flown;
+      let to = from;
+      while (to < records.length && isUnmarkedPartOf(records[to] as Flown, train)) to++;
+      const run = records.slice(from, Math.max(to, from + 1));
+      const isTooLong = to > from && run.some((each) => flownLength(each) > room);
+      cut.push(...(isTooLong ? cutRun(run, room) : run));
+      from += run.length;
+    }
+    this.#records = cut;
+    this.#head = 0;
+  }
+
   markSacked(record: Flown): void {
     if (record.sacked) return;
     record.sacked = true;
@@ -176,6 +196,27 @@ export class Flight {
 
 /** FIN and PSH stay with the last piece. */
 const FLAGS_OF_LAST = 1 | 8;
+
+const PUSH = 8;
+
+function isUnmarkedPartOf(record: Flown, train: Seq): boolean {
+  return record.train === train && !record.sacked && !record.lost && !record.repeating;
+}
+
+/** The last segment of several has PSH; a FIN goes with it. */
+function cutRun(run: readonly Flown[], room: number): Flown[] {
+  const first = run[0] as Flown;
+  const last = run[run.length - 1] as Flown;
+  const total = seqDiff(last.end, first.start) - (last.flags & 1);
+  const pieces: Flown[] = [];
+  for (let offset = 0; offset < total; offset += room) {
+    const isLast = offset + room >= total;
+    const end = isLast ? last.end : seqAdd(first.start, offset + room);
+    const flags = isLast ? last.flags | (offset > 0 ? PUSH : 0) : first.flags & ~FLAGS_OF_LAST;
+    pieces.push({ ...first, start: seqAdd(first.start, offset), end, flags });
+  }
+  return pieces;
+}
 
 /** Sequence numbers that a record covers. */
 export function flownLength(record: Flown): number {

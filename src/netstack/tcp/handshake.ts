@@ -82,6 +82,7 @@ function sendFirst(tcb: Tcb, flags: number): void {
     start: snd.iss,
     end,
     flags,
+    train: snd.iss,
     sentAt: tcb.now,
     sacked: false,
     lost: false,

@@ -79,10 +79,16 @@ export function fragmentationNeeded(tcb: Tcb, mtu: number, quoted: Seq): void {
 function markTooLong(tcb: Tcb): number {
   const { flight } = tcb;
   const room = sendMss(tcb);
+  const tooLong = new Set<Seq>();
+  for (let index = 0; index < flight.count; index++) {
+    const record = flight.at(index) as Flown;
+    if (!record.sacked && flownLength(record) > room) tooLong.add(record.train);
+  }
+  if (tooLong.size > 0) flight.recut(room);
   let marked = 0;
   for (let index = 0; index < flight.count; index++) {
     const record = flight.at(index) as Flown;
-    if (record.sacked || flownLength(record) <= room) continue;
+    if (record.sacked || !tooLong.has(record.train)) continue;
     flight.markLost(record);
     marked++;
   }

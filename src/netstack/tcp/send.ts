@@ -9,6 +9,7 @@ import { payloadRoom, sackBlocksToSend, sendMss } from "./segment-size.ts";
 import { isAfter, isBefore, type Seq, seqAdd, seqDiff } from "./seq.ts";
 import { isSynchronized, maySendData } from "./state.ts";
 import { type Tcb, timestampNow } from "./tcb.ts";
+import { joinTrain } from "./train.ts";
 import { armProbe, armRetransmission, scheduleLossProbe } from "./transmission-timer.ts";
 import { offerWindow } from "./window.ts";
 
@@ -125,10 +126,24 @@ function sendNew(tcb: Tcb, length: number): Segment {
   const end = seqAdd(start, length);
   const finGoes = snd.fin !== undefined && isAfter(end, snd.fin);
   const payload = finGoes ? length - 1 : length;
-  const atEnd = payload > 0 && seqAdd(start, payload) === sendQueue.end;
+  joinTrain(tcb, start, payloadRoom(tcb));
+  const payloadEnd = seqAdd(start, payload);
+  const atEnd = payload > 0 && payloadEnd === sendQueue.end;
   const flags = TcpFlag.ack | (atEnd ? TcpFlag.psh : 0) | (finGoes ? TcpFlag.fin : 0);
+  const isLastOfMany = payload > 0 && payloadEnd === tcb.train.end && start !== tcb.train.start;
   const wasIdle = flight.count === 0;
-  flight.push({ start, end, flags, sentAt: tcb.now, sacked: false, lost: false, repeated: false, repeating: false });
+  const train = tcb.train.start;
+  flight.push({
+    start,
+    end,
+    flags,
+    train,
+    sentAt: tcb.now,
+    sacked: false,
+    lost: false,
+    repeated: false,
+    repeating: false,
+  });
   snd.nxt = end;
   if (payload < sendMss(tcb)) snd.small = end;
   if (inReduction(tcb.recovery)) tcb.recovery.prrOut++;
@@ -137,7 +152,8 @@ function sendNew(tcb: Tcb, length: number): Segment {
   tcb.sentNow = true;
   if (wasIdle || tcb.timer.kind === "loss-probe" || tcb.timer.kind === "zero-window-probe") armRetransmission(tcb);
   scheduleLossProbe(tcb);
-  return build(tcb, start, flags, payload);
+  // Only this once: a repetition has it if the program's write ends there.
+  return build(tcb, start, isLastOfMany ? flags | TcpFlag.psh : flags, payload);
 }
 
 /** A pause longer than the timeout: the window learnt before it is no longer known to be right (RFC 5681 §4.1, `tcp_cwnd_restart`). */
@@ -201,6 +217,13 @@ function finLength(record: Flown): number {
   return record.flags & TcpFlag.fin;
 }
 
+/** Probes are not followed by more. */
+function sendAlone(tcb: Tcb, length: number): Segment {
+  const segment = sendNew(tcb, length);
+  tcb.train.end = tcb.snd.nxt;
+  return segment;
+}
+
 /** What a timer asked for: a tail loss probe or a probe of a closed window. */
 function dueProbe(tcb: Tcb): Segment | undefined {
   const { probe } = tcb;
@@ -215,7 +238,7 @@ function tailProbe(tcb: Tcb): Segment | undefined {
   const unsent = seqDiff(sendQueue.end, snd.nxt);
   const length = Math.min(unsent, payloadRoom(tcb));
   const isNew = length > 0 && windowAllows(tcb, seqAdd(snd.nxt, length));
-  const segment = isNew ? sendNew(tcb, withFin(tcb, length)) : sendAgain(tcb, flight.count - 1);
+  const segment = isNew ? sendAlone(tcb, withFin(tcb, length)) : sendAgain(tcb, flight.count - 1);
   if (segment === undefined) return undefined;
   recovery.tailProbeEnd = snd.nxt;
   recovery.tailProbeRepeated = !isNew;
@@ -228,7 +251,7 @@ function windowProbe(tcb: Tcb): Segment | undefined {
   const { snd, sendQueue } = tcb;
   const open = seqDiff(sendEnd(tcb), snd.nxt);
   const length = Math.min(open, seqDiff(sendQueue.end, snd.nxt), payloadRoom(tcb));
-  if (length > 0 && maySendData(tcb.state)) return sendNew(tcb, length);
+  if (length > 0 && maySendData(tcb.state)) return sendAlone(tcb, length);
   return probeSegment(tcb);
 }
 

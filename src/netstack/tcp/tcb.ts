@@ -15,6 +15,7 @@ import { type Seq, seq } from "./seq.ts";
 import type { KeepAlive, TcpSettings } from "./settings.ts";
 import { nextState, type State, type StateEvent } from "./state.ts";
 import { type ConnectionTimer, disarm, idleTimer } from "./timers.ts";
+import type { Train } from "./train.ts";
 import type { CloseReason } from "./upcalls.ts";
 
 /** RFC 9293 §3.4.2, Send Sequence Variables, and what determines a segment's size. */
@@ -152,6 +153,8 @@ export interface Tcb {
   mostOut: number;
   windowLimited: boolean;
   usageEnd: Seq;
+  /** What is on its way to the network card as one piece. */
+  readonly train: Train;
   /** The same, since the last time nothing more could be sent. */
   limitedNow: boolean;
   sentNow: boolean;
@@ -217,6 +220,7 @@ export function newTcb(options: TcpConnectionOptions): Tcb {
     mostOut: 0,
     windowLimited: false,
     usageEnd: iss,
+    train: { start: iss, end: iss },
     limitedNow: false,
     sentNow: false,
     probe: "none",

@@ -4,11 +4,11 @@ import { ms, seconds } from "../../../src/sim/index.ts";
 import { established, opening } from "../../support/tcp-script.ts";
 
 describe("cutting data into segments", () => {
-  it("fills each to the MSS and marks the last with PSH", () => {
+  it("fills each to the MSS and marks the last with PSH, of those handed down together and of all", () => {
     const { host } = established();
     host.writes(3000);
     host.sends({ flags: ".", seq: 1, length: 1460 });
-    host.sends({ flags: ".", seq: 1461, length: 1460 });
+    host.sends({ flags: "P.", seq: 1461, length: 1460 });
     host.sends({ flags: "P.", seq: 2921, length: 80 });
     host.isSilent();
   });
@@ -98,11 +98,11 @@ describe("the peer's window", () => {
     peer.sends({ flags: ".", seq: 1, ack: 1, window: 4000 });
     host.writes(10_000);
     host.sends({ flags: ".", seq: 1, length: 1460 });
-    host.sends({ flags: ".", seq: 1461, length: 1460 });
+    host.sends({ flags: "P.", seq: 1461, length: 1460 });
     host.isSilent();
     peer.sends({ flags: ".", seq: 1, ack: 2921, window: 4000 });
     host.sends({ flags: ".", seq: 2921, length: 1460 });
-    host.sends({ flags: ".", seq: 4381, length: 1460 });
+    host.sends({ flags: "P.", seq: 4381, length: 1460 });
     host.isSilent();
   });
 

@@ -1,0 +1,91 @@
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { loadLinux, TunUnavailable, unshareWords } from "../tun/index.ts";
+import { describeFileError } from "./file-error.ts";
+import { type CommandIo, ExitCode } from "./io.ts";
+
+/** One thing that some command needs. */
+interface Finding {
+  readonly what: string;
+  /** How it is. */
+  readonly state: string;
+  readonly isThere: boolean;
+  /** What to do about it. */
+  readonly remedy?: string;
+}
+
+/** `natscope doctor`: what of this machine natscope can use, and how to get the rest. Changes nothing. */
+export async function doctor(flags: { readonly json?: boolean }, io: CommandIo): Promise<ExitCode> {
+  const findings = [
+    await findKoffi(),
+    findTunDevice(),
+    findProgram("ip", ["-V"], "natscope up and shell", "apt-get install iproute2"),
+    findProgram("setpriv", ["--version"], "natscope shell", "apt-get install util-linux"),
+    findNamespaces(),
+    findProgram("tshark", ["--version"], "looking at captures in a terminal", "apt-get install tshark"),
+    findProgram("wireshark", ["--version"], "natscope up --pcap - | wireshark -k -i -", "apt-get install wireshark"),
+    await findPackage("cap", "natscope capture", "apt-get install libpcap-dev, then npm install cap"),
+  ];
+  if (flags.json === true) io.out(`${JSON.stringify(findings, undefined, 2)}\n`);
+  else for (const finding of findings) io.out(describeFinding(finding));
+  return ExitCode.ok;
+}
+
+function describeFinding({ what, state, isThere, remedy }: Finding): string {
+  const line = `${isThere ? "yes" : "no "}  ${what.padEnd(WIDTH)}${state}\n`;
+  return isThere || remedy === undefined ? line : `${line}${" ".repeat(WIDTH + 5)}${remedy}\n`;
+}
+
+const WIDTH = 20;
+
+async function findKoffi(): Promise<Finding> {
+  const what = "system calls";
+  try {
+    await loadLinux();
+    return { what, state: "by koffi", isThere: true };
+  } catch (error) {
+    if (!(error instanceof TunUnavailable)) throw error;
+    return { what, state: error.message, isThere: false };
+  }
+}
+
+/** Opening it makes no interface yet. */
+function findTunDevice(): Finding {
+  const what = "/dev/net/tun";
+  try {
+    closeSync(openSync(what, "r+"));
+    return { what, state: "can be opened", isThere: true };
+  } catch (error) {
+    const remedy = "natscope up needs it: run as root; natscope shell does without";
+    return { what, state: describeFileError(error), isThere: false, remedy };
+  }
+}
+
+function findNamespaces(): Finding {
+  const what = "network namespaces";
+  const [program = "", ...words] = [...unshareWords(process.getuid?.() === 0), "true"];
+  const { status, stderr, error } = spawnSync(program, words, { encoding: "utf8" });
+  if (status === 0) return { what, state: "can be made: natscope shell works", isThere: true };
+  const state = error === undefined ? stderr.trim() : "unshare is not installed";
+  const remedy =
+    error === undefined
+      ? "natscope shell needs them; where an administrator has forbidden them to users (sysctl user.max_user_namespaces, " +
+        "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), run it as root"
+      : "apt-get install util-linux";
+  return { what, state, isThere: false, remedy };
+}
+
+function findProgram(program: string, words: readonly string[], use: string, remedy: string): Finding {
+  const { error } = spawnSync(program, words, { stdio: "ignore" });
+  if (error === undefined) return { what: program, state: `for ${use}`, isThere: true };
+  return { what: program, state: "not installed", isThere: false, remedy: `for ${use}: ${remedy}` };
+}
+
+async function findPackage(name: string, use: string, remedy: string): Promise<Finding> {
+  try {
+    await import(name);
+    return { what: name, state: `for ${use}`, isThere: true };
+  } catch {
+    return { what: name, state: "not installed", isThere: false, remedy: `for ${use}: ${remedy}` };
+  }
+}

@@ -1,0 +1,226 @@
+import { formatIpv4, type Hook, ipv4, type PacketField, type RuleReference } from "../netstack/index.ts";
+import type { ChangeContext } from "./cause.ts";
+import { explainChange } from "./change-causes.ts";
+import { describeConditions } from "./conditions.ts";
+import type { ConnectionRecord, CountedChange, RecordedHop, RecordedJourney } from "./connection-record.ts";
+import { explainDrop } from "./drop-causes.ts";
+import type {
+  Change,
+  Connection,
+  Ending,
+  FlowText,
+  Journey,
+  JourneyHop,
+  PathStep,
+  RuleText,
+  TrackedEntry,
+} from "./explanation.ts";
+import { findingsOf } from "./findings.ts";
+import { type Flow, formatEnd, protocolName } from "./flow.ts";
+import { describeIcmpError } from "./icmp-words.ts";
+import { outcomeOf, reachedBy } from "./outcome.ts";
+import { type FieldChange, type SeenRule, type StoryChange, type StoryEnd, sideOf } from "./packet-story.ts";
+import { type RuleReader, serviceOf } from "./rule-text.ts";
+
+/** Turns a connection's record into its explanation. */
+export function buildConnection(record: ConnectionRecord, number: number, rules: RuleReader): Connection {
+  const recorded = [...record.journeys.values()];
+  const journeys = recorded.map((journey) => buildJourney(journey, record, rules));
+  const count = (direction: Journey["direction"]): number =>
+    recorded.reduce((sum, each) => sum + (each.direction === direction ? each.packets : 0), 0);
+  const reached = reachedBy(recorded);
+  const [first] = recorded.filter(({ direction }) => direction === "original");
+  const facts = {
+    number,
+    protocol: record.asked.protocol === 0 ? "IP" : protocolName(record.asked.protocol),
+    opener: record.opener,
+    asked: flowText(record.asked),
+    outcome: outcomeOf(record, recorded),
+    ...(reached?.flow && { reached: { box: reached.box, to: reached.to, as: flowText(reached.flow) } }),
+    packets: { original: count("original"), reply: count("reply"), errors: count("error") },
+    journeys,
+    entries: [...record.entries.values()].map(trackedEntry),
+  };
+  const clues = {
+    spared: first?.hops.flatMap(({ nearMisses }) => nearMisses) ?? [],
+    decisions: first?.hops.flatMap(({ decisions }) => decisions.map(({ rule }) => rule)) ?? [],
+  };
+  return { ...facts, findings: findingsOf(facts, clues) };
+}
+
+function buildJourney(journey: RecordedJourney, record: ConnectionRecord, rules: RuleReader): Journey {
+  const { direction, packets, story, isReset, hops } = journey;
+  const error = story.packet?.error;
+  const what = isReset ? "TCP reset" : error && describeIcmpError(error.type, error.code);
+  // A box that saw the packet and did nothing with it is a switch.
+  const telling = hops.filter((hop, index) => index === 0 || isTelling(hop));
+  return {
+    direction,
+    packets,
+    time: hops[0]?.time ?? 0,
+    ...(what !== undefined && { what }),
+    hops: telling.map((hop) => buildHop(hop, journey, { record, rules })),
+  };
+}
+
+function isTelling(hop: RecordedHop): boolean {
+  return hop.changes.length + hop.notes.length > 0 || (hop.state ?? hop.nextHop ?? hop.end) !== undefined;
+}
+
+interface Surroundings {
+  readonly record: ConnectionRecord;
+  readonly rules: RuleReader;
+}
+
+function buildHop(hop: RecordedHop, journey: RecordedJourney, about: Surroundings): JourneyHop {
+  const before = hop.before ?? journey.story.first?.flow ?? about.record.asked;
+  const at = { before, after: hop.after ?? before };
+  return {
+    box: hop.box,
+    ...(hop.in !== undefined && { in: hop.in }),
+    ...(hop.out !== undefined && hop.out !== "local" && { out: hop.out }),
+    ...(hop.nextHop !== undefined && { nextHop: formatIpv4(ipv4(hop.nextHop)) }),
+    before: flowText(at.before),
+    after: flowText(at.after),
+    ...(hop.state !== undefined && { state: hop.state }),
+    changes: hop.changes.map((change) => buildChange(change, hop, about)),
+    notes: hop.notes,
+    ...(hop.end && { end: buildEnding(hop.end, hop, about.rules) }),
+  };
+}
+
+function buildChange(counted: CountedChange, hop: RecordedHop, about: Surroundings): Change {
+  const { change, packets, byRule } = counted;
+  const { hook, fields, cause, quoted, path } = change;
+  const side = sideOf(fields[0]?.field ?? "mark");
+  const context: ChangeContext = {
+    box: hop.box,
+    change,
+    from: sideText(fields, "from"),
+    to: sideText(fields, "to"),
+    after: hop.after,
+    out: hop.out,
+    hasNextHop: hop.nextHop !== undefined,
+    service: serviceOn(path) ?? balancedService(hop),
+    marking: hop.changes.map((each) => each.change).find(isMarking),
+    undoes: cause.kind === "conntrack" ? undoneBy(change, hop, about.record) : undefined,
+  };
+  const { id, because, detail, unless } = explainChange(context);
+  return {
+    hook: HOOK_NAMES[hook],
+    side,
+    from: context.from,
+    to: context.to,
+    fields: fields.map(({ field, from, to }) => ({ field, from: fieldText(field, from), to: fieldText(field, to) })),
+    quoted,
+    packets,
+    byRule,
+    cause: id,
+    target: cause.kind === "rule" ? cause.target : cause.kind,
+    ...(cause.kind === "rule" && { rule: ruleText(cause.rule) }),
+    path: path.map((step) => pathStep(step, hop, about.rules)),
+    because,
+    ...(detail !== undefined && { detail }),
+    unless,
+  };
+}
+
+const HOOK_NAMES: Readonly<Record<Hook, Change["hook"]>> = {
+  prerouting: "PREROUTING",
+  input: "INPUT",
+  forward: "FORWARD",
+  output: "OUTPUT",
+  postrouting: "POSTROUTING",
+};
+
+function isMarking({ fields, cause }: StoryChange): boolean {
+  return fields[0]?.field === "mark" && fields[0].to !== 0 && cause.kind === "rule";
+}
+
+/** The change of the way there that this one, on the same box, turns back. */
+function undoneBy(change: StoryChange, hop: RecordedHop, record: ConnectionRecord): ChangeContext["undoes"] {
+  const journeys = [...record.journeys.values()].filter(({ direction }) => direction === "original");
+  const there = journeys.flatMap(({ hops }) => hops).filter(({ box }) => box === hop.box);
+  const undone = there.flatMap(({ changes }) => changes).find((each) => isMirror(each.change, change))?.change;
+  if (undone === undefined) return undefined;
+  const { cause, fields } = undone;
+  const target = cause.kind === "rule" ? cause.target : "translation";
+  return { target, from: sideText(fields, "from"), to: sideText(fields, "to") };
+}
+
+function isMirror(there: StoryChange, back: StoryChange): boolean {
+  const [one, other] = [there.fields[0], back.fields[0]];
+  if (one === undefined || other === undefined || there.quoted) return false;
+  const sides = [sideOf(one.field), sideOf(other.field)].sort().join(" ");
+  return sides === "destination source" && one.from === other.to && one.to === other.from;
+}
+
+function buildEnding(end: StoryEnd, hop: RecordedHop, rules: RuleReader): Ending {
+  if (end.kind === "delivered") return end;
+  const path = end.path.map(({ rule }) => rule);
+  const { because, unless } = explainDrop(end.reason, end.rule, { policy: end.policy, path });
+  return {
+    kind: "dropped",
+    reason: end.reason,
+    ...(end.rule && { rule: ruleText(end.rule) }),
+    path: end.path.map((step) => pathStep(step, hop, rules)),
+    because,
+    unless,
+  };
+}
+
+function pathStep({ rule, flow }: SeenRule, hop: RecordedHop, rules: RuleReader): PathStep {
+  const parsed = rules.read(rule.text);
+  const seen = flow && { box: hop.box, flow, in: hop.in, out: hop.out };
+  const matched = parsed === undefined || seen === undefined ? [] : describeConditions(parsed, seen);
+  return { chain: rule.chain, number: rule.number, text: rule.text, matched };
+}
+
+function serviceOn(path: readonly SeenRule[]): string | undefined {
+  return path.map(({ rule }) => serviceOf(rule)).findLast((name) => name !== undefined);
+}
+
+/** Where no rule names the Service, a balancer that chose the endpoint may. */
+function balancedService({ changes }: RecordedHop): string | undefined {
+  const causes = changes.map(({ change }) => change.cause);
+  const service = causes.find((cause) => cause.kind === "balancer")?.service;
+  return service !== undefined && /^[a-z0-9.-]+\/[a-z0-9.-]+(?::|$)/.test(service) ? service : undefined;
+}
+
+function trackedEntry({ box, text }: { readonly box: string; readonly text: string }): TrackedEntry {
+  const tuples = [...text.matchAll(/src=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?/g)].map(
+    ([, source = "", destination = "", from, to]): FlowText => ({
+      source: from === undefined ? source : `${source}:${from}`,
+      destination: to === undefined ? destination : `${destination}:${to}`,
+    }),
+  );
+  const nothing = { source: "", destination: "" };
+  return { box, original: tuples[0] ?? nothing, reply: tuples[1] ?? nothing, text: text.replace(/ +/g, " ") };
+}
+
+function ruleText({ table, chain, number, text }: RuleReference): RuleText {
+  return { table, chain, number, text };
+}
+
+function flowText(flow: Flow): FlowText {
+  // A packet that never left has no source yet.
+  const source = flow.protocol === 0 ? "?" : formatEnd(flow, "source");
+  return { source, destination: formatEnd(flow, "destination") };
+}
+
+/** `10.0.0.1:80` where both changed, else what changed. */
+function sideText(fields: readonly FieldChange[], which: "from" | "to"): string {
+  return fields
+    .toSorted((one, other) => Number(isPort(one.field)) - Number(isPort(other.field)))
+    .map((change) => fieldText(change.field, change[which]))
+    .join(":");
+}
+
+function isPort(field: PacketField): boolean {
+  return field === "sourcePort" || field === "destinationPort";
+}
+
+function fieldText(field: PacketField, value: number): string {
+  if (field === "source" || field === "destination") return formatIpv4(ipv4(value));
+  return field === "mark" ? `0x${value.toString(16)}` : String(value);
+}

@@ -1,0 +1,30 @@
+import type { Ipv4Address } from "../netstack/index.ts";
+import type { Host } from "./host.ts";
+
+/** The CNI plugins that there are; docs/scenario-format.md says what they do. */
+export const CNI_KINDS = ["bridge", "aws-vpc"] as const;
+export type CniKind = (typeof CNI_KINDS)[number];
+
+/** One node's part of a pod network: what a CNI plugin does when a pod comes and when it goes. */
+export interface PodNetwork {
+  /** Addresses of the node that the pod network brings, such as a bridge's. */
+  readonly nodeAddresses: readonly Ipv4Address[];
+  /** Whether nodes need routes to each other's pods. */
+  readonly needsRoutes: boolean;
+  /** Makes a pod's network namespace with its interface, and the way there from the node. */
+  addPod(name: string, address: Ipv4Address): Host;
+  /** Nothing reaches the pod or leaves it any more. */
+  removePod(name: string): void;
+}
+
+/** Eight hexadecimal digits that a pod's name gives, the same on every run: for the node's end of its veth pair. */
+export function vethDigits(pod: string): string {
+  return vethHash(pod).toString(16).padStart(8, "0");
+}
+
+/** FNV-1a. */
+export function vethHash(pod: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < pod.length; i++) hash = Math.imul(hash ^ pod.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}

@@ -1,0 +1,110 @@
+import { Worker } from "node:worker_threads";
+import { FrameRing, ringMemory } from "./frame-ring.ts";
+import { COUNTERS, type FrameCounter, type FrameWorkerData, type FrameWorkerMessage, STOP } from "./frame-worker.ts";
+import { CLOEXEC, type Linux, NONBLOCK, succeed } from "./linux.ts";
+
+/** Where wire-sized Ethernet frames come from and go to: the real kernel behind a TAP, a packet socket, or another way. */
+export interface FramePort {
+  /** Told that there is something to take, or room again after {@link send} had none. */
+  onReady: () => void;
+  /** Hands over the next frame from the kernel, for the call only; false when there is none. */
+  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean;
+  /** Queues a frame for the kernel; false when there is no room, and `onReady` will be called. */
+  send(bytes: Uint8Array, start: number, end: number): boolean;
+  /** Whether the next {@link send} will find room. */
+  readonly hasRoom: boolean;
+  /** To be called after a number of sends. */
+  flush(): void;
+  /** Ends it; the kernel's interface is gone, or without a carrier. */
+  close(): Promise<void>;
+  /** What was not passed on, and why. */
+  readonly counters: Readonly<Partial<Record<FrameCounter, number>>>;
+}
+
+const FROM_KERNEL_BYTES = 8 * 1024 * 1024;
+const TO_KERNEL_BYTES = 8 * 1024 * 1024;
+/** More than any frame of the emulated network. */
+const ROOM_FOR_A_FRAME = 2 * 65_536;
+
+/** Frames to and from a descriptor, by a thread of its own: see frame-worker.ts. */
+export class FramePump implements FramePort {
+  onReady: () => void = () => {};
+  readonly #linux: Linux;
+  readonly #descriptor: number;
+  readonly #wake: number;
+  readonly #fromKernel: FrameRing;
+  readonly #toKernel: FrameRing;
+  readonly #counters: Int32Array;
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+
+  /** Takes `descriptor` over. */
+  constructor(linux: Linux, descriptor: number, mtu: number) {
+    this.#linux = linux;
+    this.#descriptor = descriptor;
+    this.#wake = succeed(linux, linux.eventfd(0, NONBLOCK | CLOEXEC), "an eventfd cannot be made");
+    const data: FrameWorkerData = {
+      descriptor,
+      mtu,
+      wake: this.#wake,
+      fromKernel: ringMemory(FROM_KERNEL_BYTES),
+      toKernel: ringMemory(TO_KERNEL_BYTES),
+      counters: new SharedArrayBuffer((COUNTERS.length + 1) * 4),
+    };
+    this.#fromKernel = new FrameRing(data.fromKernel);
+    this.#toKernel = new FrameRing(data.toKernel);
+    this.#counters = new Int32Array(data.counters);
+    // Until the first time there is nothing left to take.
+    this.#fromKernel.readerSleeps();
+    this.#worker = new Worker(new URL("./frame-worker.js", import.meta.url), { workerData: data });
+    this.#worker.on("message", (_: FrameWorkerMessage) => this.onReady());
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once("exit", () => resolve());
+    });
+  }
+
+  get hasRoom(): boolean {
+    return this.#toKernel.free >= ROOM_FOR_A_FRAME || !this.#toKernel.writerWaits(ROOM_FOR_A_FRAME);
+  }
+
+  get counters(): FramePort["counters"] {
+    return Object.fromEntries(COUNTERS.map((name, index) => [name, Atomics.load(this.#counters, index)]));
+  }
+
+  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean {
+    for (;;) {
+      if (this.#fromKernel.take(use)) {
+        if (this.#fromKernel.mustWakeWriter()) this.#wakeWorker();
+        return true;
+      }
+      if (this.#fromKernel.readerSleeps()) return false;
+    }
+  }
+
+  send(bytes: Uint8Array, start: number, end: number): boolean {
+    const at = this.#toKernel.reserve(end - start);
+    if (at < 0) return false;
+    this.#toKernel.bytes.set(bytes.subarray(start, end), at);
+    this.#toKernel.commit();
+    return true;
+  }
+
+  flush(): void {
+    if (this.#toKernel.mustWakeReader()) this.#wakeWorker();
+  }
+
+  async close(): Promise<void> {
+    Atomics.store(this.#counters, STOP, 1);
+    this.#wakeWorker();
+    await this.#ended;
+    this.#linux.close(this.#wake);
+    this.#linux.close(this.#descriptor);
+  }
+
+  #wakeWorker(): void {
+    this.#linux.write(this.#wake, ONE, 8);
+  }
+}
+
+/** What is added to an eventfd. */
+const ONE = new Uint8Array(BigUint64Array.of(1n).buffer);

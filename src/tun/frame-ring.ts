@@ -1,0 +1,109 @@
+import type { FrameSink } from "./segmentation.ts";
+
+/*
+ * The shared memory of a ring: 64 bytes of control words, then the data. A record is its length in four bytes, then the frame, and begins at a
+ * multiple of four. Positions count up for ever, modulo 2^32; the data's size is a power of two.
+ */
+
+const CONTROL_BYTES = 64;
+const WRITTEN = 0;
+const TAKEN = 1;
+const READER_SLEEPS = 2;
+const WRITER_WAITS = 3;
+const LENGTH_BYTES = 4;
+/** In place of a length: the next record is at the data's beginning. */
+const WRAP = -1;
+
+/** The memory for a ring of `bytes`, a power of two, to be shared between two threads. */
+export function ringMemory(bytes: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(CONTROL_BYTES + bytes);
+}
+
+/** A queue of frames from one thread to another, without locks: one side writes, the other takes, and each tells the other when it goes to sleep. */
+export class FrameRing implements FrameSink {
+  /** The data, into which the writer writes frames and from which the reader takes them. */
+  readonly bytes: Uint8Array;
+  readonly #control: Int32Array;
+  readonly #lengths: Int32Array;
+  readonly #size: number;
+  /** The writer's and the reader's own copies. */
+  #written = 0;
+  #taken = 0;
+  /** Written, and not yet shown to the reader. */
+  #reserved = 0;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#size = memory.byteLength - CONTROL_BYTES;
+    this.#control = new Int32Array(memory, 0, CONTROL_BYTES / 4);
+    this.#lengths = new Int32Array(memory, CONTROL_BYTES);
+    this.bytes = new Uint8Array(memory, CONTROL_BYTES);
+  }
+
+  /** For the writer: bytes that are free, a record's own four included. */
+  get free(): number {
+    return this.#size - ((this.#written - Atomics.load(this.#control, TAKEN)) >>> 0);
+  }
+
+  reserve(length: number): number {
+    const needed = (LENGTH_BYTES + length + 3) & ~3;
+    let at = this.#written & (this.#size - 1);
+    const toEnd = this.#size - at;
+    const skip = needed > toEnd ? toEnd : 0;
+    if (skip + needed > this.free) return -1;
+    if (skip > 0) {
+      this.#lengths[at >> 2] = WRAP;
+      at = 0;
+    }
+    this.#lengths[at >> 2] = length;
+    this.#reserved = (this.#written + skip + needed) | 0;
+    return at + LENGTH_BYTES;
+  }
+
+  commit(): void {
+    this.#written = this.#reserved;
+    Atomics.store(this.#control, WRITTEN, this.#written);
+  }
+
+  /** For the reader: hands over the next frame; false when there is none. It may be used during the call only. */
+  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean {
+    if (Atomics.load(this.#control, WRITTEN) === this.#taken) return false;
+    let at = this.#taken & (this.#size - 1);
+    let length = this.#lengths[at >> 2] as number;
+    if (length === WRAP) {
+      this.#taken = (this.#taken + this.#size - at) | 0;
+      at = 0;
+      length = this.#lengths[0] as number;
+    }
+    use(this.bytes, at + LENGTH_BYTES, at + LENGTH_BYTES + length);
+    this.#taken = (this.#taken + ((LENGTH_BYTES + length + 3) & ~3)) | 0;
+    Atomics.store(this.#control, TAKEN, this.#taken);
+    return true;
+  }
+
+  /** For the reader: true when it may go to sleep, to be woken by the writer; false when there is something after all. */
+  readerSleeps(): boolean {
+    return this.#sleep(READER_SLEEPS, () => Atomics.load(this.#control, WRITTEN) === this.#taken);
+  }
+
+  /** For the writer, after it has written: true when it has to wake the reader. */
+  mustWakeReader(): boolean {
+    return Atomics.exchange(this.#control, READER_SLEEPS, 0) === 1;
+  }
+
+  /** For the writer: true when it may wait until `bytes` are free, to be woken by the reader. */
+  writerWaits(bytes: number): boolean {
+    return this.#sleep(WRITER_WAITS, () => this.free < bytes);
+  }
+
+  /** For the reader, after it has taken: true when it has to wake the writer. */
+  mustWakeWriter(): boolean {
+    return Atomics.exchange(this.#control, WRITER_WAITS, 0) === 1;
+  }
+
+  #sleep(flag: number, nothing: () => boolean): boolean {
+    Atomics.store(this.#control, flag, 1);
+    if (nothing()) return true;
+    Atomics.store(this.#control, flag, 0);
+    return false;
+  }
+}

@@ -1,0 +1,195 @@
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { runCommand } from "../../src/apps/index.ts";
+import type { CommandIo } from "../../src/cli/io.ts";
+import { addressesToTry } from "../../src/cli/live-addresses.ts";
+import { answerFrom, formatHostsFile, liveNames } from "../../src/cli/live-names.ts";
+import { type LiveFlags, type LiveNetwork, openLive } from "../../src/cli/live-network.ts";
+import { placeBeside, wholePlace } from "../../src/cli/live-place.ts";
+import { address } from "../../src/netstack/index.ts";
+import { configureCommands } from "../../src/tun/index.ts";
+
+const IO: CommandIo = {
+  out: () => {},
+  err: () => {},
+  readInput: () => new Uint8Array(),
+  showsProgress: false,
+  colours: false,
+  now: () => 0,
+  isInterrupted: async () => false,
+};
+
+const cleanups: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+async function open(scenario: string, flags: Partial<LiveFlags> = {}): Promise<LiveNetwork> {
+  const live = await openLive(scenario, { seed: 1, ...flags }, IO);
+  cleanups.push(() => live.close());
+  return live;
+}
+
+describe("what the kernel is told", () => {
+  it("in a namespace of its own is all that the client knew", async () => {
+    const commands = configureCommands(wholePlace(await open("nodeport"))).map((words) => words.join(" "));
+    expect(commands).toEqual([
+      "link set dev eth0 address 42:01:c6:33:64:4f",
+      "link set dev eth0 mtu 1500 addrgenmode none",
+      "address add 198.51.100.79/24 dev eth0",
+      "link set dev eth0 up",
+      "route add default via 198.51.100.1 dev eth0",
+    ]);
+  });
+
+  it("beside a machine's own network has no default route", async () => {
+    const { routes } = placeBeside(await open("nodeport"), "natscope0");
+    expect(routes.map(({ to }) => to)).toEqual(["10.240.0.0/24", "203.0.113.4/32", "203.0.113.5/32", "203.0.113.3/32"]);
+  });
+
+  it("is another host's place with --as, a pod's for example", async () => {
+    const { mtu, addresses, routes } = wholePlace(await open("clusterip", { as: "busybox" }));
+    expect({ mtu, addresses, routes }).toEqual({
+      mtu: 1460,
+      addresses: ["10.244.3.8/24"],
+      routes: [{ to: "default", via: "10.244.3.1" }],
+    });
+  });
+
+  it("names the addresses to try", async () => {
+    expect(addressesToTry(await open("nodeport"))).toEqual([
+      "203.0.113.4:31000",
+      "203.0.113.5:31000",
+      "203.0.113.3:31000",
+    ]);
+  });
+});
+
+describe("the names of a live network", () => {
+  it("are nodes, Services, pods and machines", async () => {
+    const names = formatHostsFile(liveNames(await open("nodeport"))).split("\n");
+    expect(names.slice(0, 4)).toEqual([
+      "127.0.0.1\tlocalhost",
+      "203.0.113.4\tkubernetes-node-6jst node1",
+      "203.0.113.5\tkubernetes-node-cx31 node2",
+      "203.0.113.3\tkubernetes-node-jj1t node3",
+    ]);
+    expect(names[4]).toMatch(
+      /^10\.0\.\d+\.\d+\tnodeport nodeport\.default nodeport\.default\.svc nodeport\.default\.svc\.cluster\.local$/,
+    );
+    expect(names.slice(5)).toEqual([
+      "10.180.1.136\tsource-ip-app-826191075-qehz4",
+      "198.51.100.79\tclient",
+      "198.51.100.1\tedge",
+      "",
+    ]);
+  });
+
+  it("are answered by DNS, with nothing for types that a name does not have", async () => {
+    const answer = answerFrom(liveNames(await open("nodeport")));
+    const ask = (name: string, type: string): unknown => answer({ name, type, class: 1 });
+    const base = { class: 1, ttl: 5 };
+    expect(ask("Node2.", "A")).toEqual({ answers: [{ ...base, name: "Node2.", type: "A", address: 0xcb007105 }] });
+    expect(ask("node2.", "AAAA")).toEqual({ answers: [] });
+    expect(ask("nothing.", "A")).toEqual({ rcode: 3 });
+    expect(ask("79.100.51.198.in-addr.arpa.", "PTR")).toEqual({
+      answers: [{ ...base, name: "79.100.51.198.in-addr.arpa.", type: "PTR", target: "client." }],
+    });
+  });
+});
+
+/** Lets a server listen on a free port of the loopback interface. */
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  cleanups.push(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** What the emulated client's command prints, with time passing. */
+async function onClient(live: LiveNetwork, command: string): Promise<{ stdout: string; exitCode: number | undefined }> {
+  live.begin();
+  return new Promise((resolve) => {
+    live.driver.act(() => {
+      const process = runCommand(live.host, command);
+      process.onExit(() => resolve({ stdout: process.stdout, exitCode: process.exitCode }));
+    });
+  });
+}
+
+/** Has the client send `text` and end its direction; what comes back until the other side has ended too. */
+function askAndEnd(live: LiveNetwork, text: string): Promise<string> {
+  live.begin();
+  return new Promise((resolve) => {
+    live.driver.act(() => {
+      let heard = "";
+      const { tcp } = live.host.stack;
+      const socket = tcp.connect(
+        { to: address("203.0.113.5"), port: 31000 },
+        {
+          onConnect: () => {
+            if (typeof socket === "string") return;
+            socket.write(new TextEncoder().encode(text));
+            socket.end();
+          },
+          onData: (bytes) => {
+            heard += new TextDecoder().decode(bytes);
+          },
+          onEnd: () => resolve(heard),
+        },
+      );
+    });
+  });
+}
+
+describe("a real server in a pod's place", () => {
+  it("answers for it", async () => {
+    const server = createHttpServer((request, response) =>
+      response.end(`real ${request.url} for ${request.headers.host}\n`),
+    );
+    const port = await listen(server);
+    const live = await open("nodeport", { backend: [`source-ip-app=127.0.0.1:${port}`] });
+    expect(await onClient(live, "curl -s 203.0.113.4:31000/path")).toEqual({
+      stdout: "real /path for 203.0.113.4:31000\n",
+      exitCode: 0,
+    });
+  });
+
+  it("gets every byte as it came and may go on after the client's end", async () => {
+    const server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
+      let heard = "";
+      socket.on("data", (bytes) => {
+        heard += bytes.toString();
+      });
+      socket.on("end", () => socket.end(`heard ${JSON.stringify(heard)}`));
+    });
+    const live = await open("nodeport", { backend: [`source-ip-app:8080=127.0.0.1:${await listen(server)}`] });
+    const heard = await askAndEnd(live, "PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\nhello");
+    expect(heard).toBe('heard "PROXY TCP4 1.2.3.4 5.6.7.8 9 10\\r\\nhello"');
+  });
+
+  it("that nobody runs resets the connection", async () => {
+    const server = createServer();
+    const port = await listen(server);
+    server.close();
+    const live = await open("nodeport", { backend: [`source-ip-app=127.0.0.1:${port}`] });
+    expect((await onClient(live, "curl -s 203.0.113.4:31000")).exitCode).toBe(56);
+  });
+
+  const refused: [string, string][] = [
+    ["source-ip-app", "not understood; expected POD=ADDRESS:PORT, such as source-ip-app=127.0.0.1:8080"],
+    [
+      "source-ip-app=127.0.0.1:99999",
+      "not understood; expected POD=ADDRESS:PORT, such as source-ip-app=127.0.0.1:8080",
+    ],
+    ["sauce=127.0.0.1:80", "there is no pod of this name; there is source-ip-app-826191075-qehz4"],
+  ];
+  it.each(refused)("is refused for %s", async (backend, message) => {
+    await expect(openLive("nodeport", { seed: 1, backend: [backend] }, IO)).rejects.toThrow(
+      `--backend ${backend}: ${message}`,
+    );
+  });
+});

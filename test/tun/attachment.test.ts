@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { Link, ms, Simulator } from "../../src/sim/index.ts";
+import { Attachment, type FramePort, RealTimeDriver } from "../../src/tun/index.ts";
+import { ScriptedWallClock } from "../support/scripted-wall-clock.ts";
+import { tcpFrame } from "./kernel-packets.ts";
+
+/** A kernel that sends and takes what the test says. */
+class ScriptedPort implements FramePort {
+  onReady: () => void = () => {};
+  hasRoom = true;
+  readonly counters = {};
+  readonly received: number[][] = [];
+  isClosed = false;
+  readonly #waiting: Uint8Array[] = [];
+
+  sends(...frames: Uint8Array[]): void {
+    this.#waiting.push(...frames);
+    this.onReady();
+  }
+
+  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean {
+    const frame = this.#waiting.shift();
+    if (frame !== undefined) use(frame, 0, frame.length);
+    return frame !== undefined;
+  }
+
+  send(bytes: Uint8Array, start: number, end: number): boolean {
+    this.received.push([...bytes.subarray(start, end)]);
+    return true;
+  }
+
+  flush(): void {}
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+}
+
+/** A wire whose end `a` is the kernel's; what arrives at `b` is sent back after `delay`. */
+function attach(): { port: ScriptedPort; wall: ScriptedWallClock; attachment: Attachment; driver: RealTimeDriver } {
+  const simulator = new Simulator({ seed: 1 });
+  const wall = new ScriptedWallClock();
+  const driver = new RealTimeDriver(simulator, wall);
+  const impairments = { delay: ms(5) };
+  const { frames, random } = simulator;
+  const link = new Link({ queue: simulator, frames, random, aToB: impairments, bToA: impairments });
+  link.b.onFrame((frame) => link.b.send(frame));
+  const port = new ScriptedPort();
+  const attachment = new Attachment({ device: link.a, port, driver, simulator });
+  driver.start();
+  return { port, wall, attachment, driver };
+}
+
+describe("Attachment", () => {
+  it("carries the kernel's frames into the network and the network's to the kernel, in real time", () => {
+    const { port, wall, attachment } = attach();
+    port.sends(Uint8Array.of(1, 2), Uint8Array.of(3));
+    wall.pass(ms(8));
+    expect(port.received).toEqual([]);
+    wall.pass(ms(2));
+    expect(port.received).toEqual([[1, 2], [3]]);
+    expect(attachment.counters).toEqual({ fromKernel: 2, toKernel: 2, connections: 0, lost: 0 });
+  });
+
+  it("lets the network stand still while the kernel takes nothing", () => {
+    const { port, wall, driver } = attach();
+    port.hasRoom = false;
+    port.sends(Uint8Array.of(1), Uint8Array.of(2));
+    wall.pass(ms(50));
+    expect(port.received).toEqual([[1]]);
+    expect(driver.held).toBe(true);
+    port.hasRoom = true;
+    port.onReady();
+    wall.pass(ms(1));
+    expect(port.received).toEqual([[1], [2]]);
+  });
+
+  it("counts the TCP connections that the kernel begins", () => {
+    const { port, attachment } = attach();
+    const flags = [0x02, 0x10, 0x12, 0x02];
+    port.sends(...flags.map((each) => tcpFrame({ payload: new Uint8Array(), flags: each })));
+    expect(attachment.counters.connections).toBe(2);
+  });
+
+  it("carries nothing after it was closed", async () => {
+    const { port, wall, attachment } = attach();
+    port.sends(Uint8Array.of(1));
+    await attachment.close();
+    wall.pass(ms(50));
+    port.sends(Uint8Array.of(2));
+    expect(port.received).toEqual([]);
+    expect(port.isClosed).toBe(true);
+  });
+});
