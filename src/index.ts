@@ -9,6 +9,7 @@
  */
 
 export * from "./apps/index.ts";
+export * from "./explain/index.ts";
 export * from "./kube/index.ts";
 export * from "./nat/index.ts";
 /** Of the two, nat's is the set that packets are matched against; kube's describes what kube-proxy would make. */

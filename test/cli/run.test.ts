@@ -47,8 +47,15 @@ all 7 expectations met
     expect(steps[1]).toContain(
       "mtu 1460 qdisc noqueue\n    link/ether 0a:58:0a:f4:03:08 brd ff:ff:ff:ff:ff:ff\n    inet 10.244.3.8/24 scope global eth0\n",
     );
-    expect(out.match(/^client_address=.*$/gm)).toEqual(["client_address=10.244.3.8", "client_address=10.244.3.8"]);
-    expect(out).toContain("all 13 expectations met");
+    // From the pod, same node and other; then from two nodes and from outside the pods' range, where masquerading begins.
+    expect(out.match(/^client_address=.*$/gm)).toEqual([
+      "client_address=10.244.3.8",
+      "client_address=10.244.3.8",
+      "client_address=10.244.1.1",
+      "client_address=10.240.0.5",
+      "client_address=10.240.0.5",
+    ]);
+    expect(out).toContain("all 22 expectations met");
     expect(code).toBe(0);
   });
 

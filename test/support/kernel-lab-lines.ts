@@ -96,7 +96,8 @@ function describe({ ip: bytes }: SeenFrame, names: PortNames, { keepsAcks = fals
   ].join(" ");
   if (isLater) return { connection: keyOf(ip, undefined), line: `${pair(ip, undefined)} ${about}` };
   if (ip.protocol === IpProtocol.icmp) return describeIcmp(bytes, ip, about, names);
-  const ports = readPorts(bytes, at, names);
+  const ports =
+    ip.protocol === IpProtocol.tcp || ip.protocol === IpProtocol.udp ? readPorts(bytes, at, names) : undefined;
   const line = `${pair(ip, ports)} ${about}`;
   // The other pieces have no ports to be sorted by.
   const connection = keyOf(ip, isFragment ? undefined : ports);
@@ -133,12 +134,18 @@ function describeIcmp(bytes: Uint8Array, ip: Ipv4Header, about: string, names: P
   }
   const quoted = readIpv4Header(bytes, at + 8);
   const inner = at + 8 + quoted.headerLength;
-  const isEcho = quoted.protocol === IpProtocol.icmp;
-  const id = isEcho ? names.of(getU16(bytes, inner + 4)) : undefined;
-  const ports = id === undefined ? readPorts(bytes, inner, names) : { source: id, destination: id };
+  const ports = quotedPorts(bytes, inner, quoted, names);
   const rest = getU32(bytes, at + 4);
   const quote = `about ${pair(quoted, ports)} ttl ${quoted.ttl} len ${quoted.totalLength}${rest > 0 ? ` rest ${rest}` : ""}`;
   return { connection: keyOf(quoted, ports), line: `${pair(ip, undefined)} ${what} ${about} ${quote}` };
+}
+
+/** An echo's identifier stands for both ports. */
+function quotedPorts(bytes: Uint8Array, at: number, quoted: Ipv4Header, names: PortNames): Ports | undefined {
+  if (quoted.protocol === IpProtocol.tcp || quoted.protocol === IpProtocol.udp) return readPorts(bytes, at, names);
+  if (quoted.protocol !== IpProtocol.icmp) return undefined;
+  const id = names.of(getU16(bytes, at + 4));
+  return { source: id, destination: id };
 }
 
 function pair(ip: Ipv4Header, ports: Ports | undefined): string {

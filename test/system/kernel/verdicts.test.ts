@@ -163,9 +163,12 @@ describe.skipIf(missing !== undefined)("random rules", () => {
     let packets = 0;
     const wrong: string[] = [];
     for (const [number, each] of cases.entries()) {
-      const theirs = await ask(lab!, each);
+      const ours = emulate(each);
+      let theirs = await ask(lab!, each);
+      // A busy machine may be late with what it has captured.
+      if (differences(theirs, ours).length > 0) theirs = await ask(lab!, each);
       packets += theirs.length;
-      const found = differences(theirs, emulate(each));
+      const found = differences(theirs, ours);
       if (found.length > 0) wrong.push(`rule set ${number}:\n${each.rules}${found.join("\n")}`);
       if (wrong.length >= 5) break;
     }
