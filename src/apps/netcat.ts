@@ -15,11 +15,10 @@ const SYNTAX = {
     w: "value",
     p: "value",
     s: "value",
-    q: "value",
   },
 } as const;
 
-const USAGE = "usage: nc [-4NnuvZz] [-p source_port] [-q seconds] [-s sourceaddr] [-w timeout] [destination] [port]\n";
+const USAGE = "usage: nc [-4NnuvZz] [-p source_port] [-s sourceaddr] [-w timeout] [destination] [port]\n";
 /** How long a UDP scan listens for an ICMP error. */
 const UDP_SCAN_SECONDS = 3;
 const MOST_PORTS = 1024;
@@ -30,6 +29,8 @@ interface NetcatPlan {
   readonly overUdp: boolean;
   readonly scans: boolean;
   readonly verbose: boolean;
+  /** -N: FIN when the input has ended. */
+  readonly endsAfterInput: boolean;
   readonly timeoutSeconds: number | undefined;
   readonly from: Ipv4Address | undefined;
   readonly fromPort: number | undefined;
@@ -85,7 +86,8 @@ function readPlan(options: Options): NetcatPlan | string | undefined {
   if (typedPort !== undefined && fromPort === undefined) return `port number invalid: ${typedPort}`;
   const ports = Array.from({ length: high - low + 1 }, (_, index) => low + index);
   const { overUdp, scans, verbose } = { overUdp: options.has("u"), scans: options.has("z"), verbose: options.has("v") };
-  return { host, ports, overUdp, scans, verbose, timeoutSeconds, from, fromPort };
+  const endsAfterInput = options.has("N");
+  return { host, ports, overUdp, scans, verbose, endsAfterInput, timeoutSeconds, from, fromPort };
 }
 
 /** Tries one port after the other; without -z the first that answers is talked to. */
@@ -153,6 +155,7 @@ class Netcat {
     };
     const { stdin } = this.#process;
     if (stdin !== undefined) socket.write(stdin);
+    if (this.#plan.endsAfterInput) socket.end();
     const { timeoutSeconds } = this.#plan;
     if (timeoutSeconds !== undefined) this.#after(timeoutSeconds, () => this.#process.exit(0));
   }
