@@ -1,8 +1,6 @@
-import { type Token, tokenize } from "./shell-words.ts";
+import { type CommandLineFault, type Token, tokenize, type Word } from "./shell-words.ts";
 
-export type { Word, WordPart } from "./shell-words.ts";
-
-import type { Word } from "./shell-words.ts";
+export type { CommandLineFault, Word, WordPart } from "./shell-words.ts";
 
 /** One command of a pipeline with what is done to its output. */
 export interface SimpleCommand {
@@ -25,12 +23,6 @@ export type Step =
 
 /** A command line understood. */
 export type CommandList = readonly ListItem[];
-
-/** Why a command line is not understood, and in which column, from 1. */
-export interface CommandLineFault {
-  readonly fault: string;
-  readonly column: number;
-}
 
 /** `for` loops may stand in one another, this deep. */
 const DEEPEST_NESTING = 4;

@@ -1,5 +1,4 @@
-import type { Filter, FilterFault } from "./filters.ts";
-import { linesOf, textOf } from "./filters.ts";
+import { type Filter, type FilterFault, linesOf, textOf } from "./filter.ts";
 import { parseOptions, parseWhole } from "./options.ts";
 import { compilePattern, type PatternLanguage } from "./pattern.ts";
 import type { PatternProgram } from "./pattern-program.ts";

@@ -1,15 +1,6 @@
+import { type Filter, type FilterFault, linesOf, textOf } from "./filter.ts";
 import { parseGrep } from "./filter-grep.ts";
 import { parseOptions, parseWhole } from "./options.ts";
-
-/** A text filter behind a `|`: gets all of a command's output at once. */
-export interface Filter {
-  apply(text: string): string;
-}
-
-/** Why a filter's arguments are refused, as the filter prints it. */
-export interface FilterFault {
-  readonly fault: string;
-}
 
 type FilterParser = (args: readonly string[]) => Filter | FilterFault;
 
@@ -34,19 +25,6 @@ export function parseFilter(words: readonly string[]): Filter | FilterFault {
   return { fault: `sh: 1: ${name}: cannot stand behind a |: of filters there are ${[...FILTERS.keys()].join(", ")}` };
 }
 
-/** The lines of a text, without their ends; an unfinished last line counts. */
-export function linesOf(text: string): string[] {
-  const lines = text.split("\n");
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
-}
-
-/** Lines as text again, each ended. */
-export function textOf(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\n`).join("");
-}
-
-/** `undefined` when the option is not given, otherwise a fault for what does not fit the filter. */
 function badUse(name: string, option: string): FilterFault {
   return { fault: `${name}: invalid option or argument '${option}'` };
 }

@@ -1,5 +1,3 @@
-import type { CommandLineFault } from "./command-line.ts";
-
 /** A piece of a word. What was quoted is not split into fields. */
 export type WordPart =
   | { readonly kind: "text"; readonly text: string; readonly quoted: boolean }
@@ -14,6 +12,12 @@ export type Token = { readonly column: number } & (
   | { readonly kind: "operator"; readonly text: string }
   | { readonly kind: "redirection"; readonly to: "stdout-to-null" | "stderr-to-null" | "stderr-to-stdout" }
 );
+
+/** Why a command line is not understood, and in which column, from 1. */
+export interface CommandLineFault {
+  readonly fault: string;
+  readonly column: number;
+}
 
 const OPERATORS = ["&&", "||", ";", "|", "\n"] as const;
 

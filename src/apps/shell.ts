@@ -8,7 +8,8 @@ import {
   type Step,
 } from "./command-line.ts";
 import { COMMANDS } from "./commands.ts";
-import { FILTERS, type Filter, parseFilter } from "./filters.ts";
+import type { Filter } from "./filter.ts";
+import { FILTERS, parseFilter } from "./filters.ts";
 import { Process, type Program, type ProgramHost } from "./process.ts";
 import { expandWhole, expandWord } from "./shell-words.ts";
 

@@ -1,4 +1,5 @@
 import type { Random } from "../sim/index.ts";
+import type { Candidate } from "./candidate.ts";
 import { type Flow, type HashKey, hashFlow } from "./flow.ts";
 import { pickByHash } from "./hash-pick.ts";
 import { LeastConnections } from "./least-connections.ts";
@@ -6,15 +7,6 @@ import { Maglev } from "./maglev.ts";
 import { pickAtRandom } from "./random-pick.ts";
 import { pickByRendezvous } from "./rendezvous.ts";
 import { RoundRobin } from "./round-robin.ts";
-
-/** What a balancer looks at in a backend. */
-export interface Candidate {
-  readonly name: string;
-  /** The share of new flows beside the others' weights; 0 gets none. */
-  readonly weight: number;
-  /** Connections it has now. */
-  readonly active: number;
-}
 
 /** Says to which backend a new flow goes. Later packets of the flow are the flow table's affair, not a balancer's. */
 export interface Balancer {

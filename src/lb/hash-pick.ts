@@ -1,5 +1,4 @@
-import type { Candidate } from "./balancer.ts";
-import { backendAt, totalWeight } from "./random-pick.ts";
+import { backendAt, type Candidate, totalWeight } from "./candidate.ts";
 
 /** The hash modulo the sum of the weights, each backend having as many places as its weight. */
 export function pickByHash<B extends Candidate>(hash: number, backends: readonly B[]): B | undefined {

@@ -39,10 +39,10 @@ export {
   type Balancer,
   type BalancerOptions,
   type BalancingMethod,
-  type Candidate,
   createBalancer,
   describeMethod,
 } from "./balancer.ts";
+export type { Candidate } from "./candidate.ts";
 export type { Flow, HashKey } from "./flow.ts";
 export { endpoint, type FlowEnd, type FlowEntry, FlowTable, type FlowTableLimits } from "./flow-table.ts";
 export {

@@ -1,4 +1,4 @@
-import type { Candidate } from "./balancer.ts";
+import type { Candidate } from "./candidate.ts";
 
 /**
  * The backend with the fewest connections for its weight. Among equals the next in the list after the one picked last, so that an idle pool is

@@ -1,4 +1,4 @@
-import type { Candidate } from "./balancer.ts";
+import type { Candidate } from "./candidate.ts";
 import { hashName } from "./flow.ts";
 
 /** Prime and a hundred times more than the backends there may be: the paper's small table (Eisenbud et al., NSDI 2016, §3.4). */

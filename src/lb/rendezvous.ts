@@ -1,4 +1,4 @@
-import type { Candidate } from "./balancer.ts";
+import type { Candidate } from "./candidate.ts";
 import { hashName, hashWords } from "./flow.ts";
 
 /**

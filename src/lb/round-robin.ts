@@ -1,4 +1,4 @@
-import type { Candidate } from "./balancer.ts";
+import type { Candidate } from "./candidate.ts";
 
 /**
  * Weighted round robin without bursts, as nginx does it: each backend earns its weight in every round, the richest is picked and pays the sum.
