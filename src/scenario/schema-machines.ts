@@ -5,6 +5,7 @@ import type { ImpairmentsForm, InterfaceForm, LinksForm, MachineForm, NatForm, R
 import { balancerSchema } from "./schema-balancer.ts";
 import {
   addressSchema,
+  destinationSchema,
   durationSchema,
   flagSchema,
   integerSchema,
@@ -16,7 +17,6 @@ import {
   nameSchema,
   percentSchema,
   portSchema,
-  rangeSchema,
   rateSchema,
   readText,
   textSchema,
@@ -57,7 +57,7 @@ const serverSchema = z.strictObject(
 );
 
 const routeSchema = z.strictObject(
-  { to: rangeSchema, via: addressSchema },
+  { to: destinationSchema, via: addressSchema },
   { error: () => "a route: { to: 10.0.0.0/8, via: 10.0.0.1 }" },
 );
 

@@ -56,6 +56,12 @@ export const rangeSchema: z.ZodType<Cidr, string> = readText(
   parseExactRange,
 );
 
+/** Where a route leads, in the words of `ip route`. */
+export const destinationSchema: z.ZodType<Cidr, string> = readText(
+  "an address range like 10.0.0.0/8, with no bits set behind the prefix, or default",
+  (text) => parseExactRange(text === "default" ? "0.0.0.0/0" : text),
+);
+
 export const macSchema: z.ZodType<MacAddress, string> = readText(
   "a unicast MAC address like 02:00:00:00:00:01",
   (text) => {

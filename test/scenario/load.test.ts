@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cidr } from "../../src/netstack/index.ts";
+import { cidr, parseIpv4 } from "../../src/netstack/index.ts";
 import { ms } from "../../src/sim/index.ts";
 import { load, refusal, SAMPLE, sampleWith } from "./sample-scenario.ts";
 
@@ -37,6 +37,13 @@ describe("loadScenario()", () => {
     ]);
     expect(scenario.clusters[0]?.objects.map(({ kind }) => kind)).toEqual(["Deployment", "Service"]);
     expect(scenario.steps).toMatchObject([{ number: 1, kind: "run", name: "first", on: "client", timeout: 300e9 }]);
+  });
+
+  it("reads a default route in the words of ip route", () => {
+    const scenario = load(
+      sampleWith("    gateway: 198.51.100.1\n", "    routes: [{ to: default, via: 198.51.100.1 }]\n"),
+    );
+    expect(scenario.machines[0]?.routes).toEqual([{ to: cidr("0.0.0.0/0"), via: parseIpv4("198.51.100.1") }]);
   });
 
   it("reads sysctls by their names in Linux", () => {
