@@ -8,6 +8,7 @@ export default defineConfig({
   input: {
     natscope: "src/cli/main.ts",
     "frame-worker": "src/tun/frame-worker.ts",
+    "job-worker": "src/cli/job-worker.ts",
     "namespace-setup": "src/tun/namespace-setup.ts",
   },
   platform: "node",

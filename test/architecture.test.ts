@@ -15,7 +15,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   nodes: ["sim", "netstack", "nat", "lb", "kube", "apps", "pcap"],
   scenario: ["nodes", "sim", "netstack", "nat", "lb", "kube", "apps", "pcap", "protocols"],
   explain: ["scenario", "nodes", "sim", "netstack", "nat", "lb", "kube", "apps", "pcap", "protocols"],
+  lesson: ["explain", "scenario", "netstack", "apps", "pcap"],
+  page: ["explain"],
   tun: ["sim"],
+  wireshark: [],
 };
 /** Folders at the edge, which may do I/O. */
 const EDGE = new Set(["cli", "tun"]);
@@ -29,7 +32,7 @@ interface Import {
 
 function sourceFiles(): string[] {
   return readdirSync(SOURCE, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => join(SOURCE, name))
     .sort();
 }
@@ -83,6 +86,17 @@ describe("the import table", () => {
       return target !== folder && target !== "" && relative(SOURCE, path) !== `${target}/index.ts`;
     });
     expect(past.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+  });
+
+  it("gives the report's page nothing of natscope but types", () => {
+    const files = sourceFiles().filter((file) => folderOf(file) === "page");
+    const outside = files.flatMap((file) =>
+      [...readFileSync(file, "utf8").matchAll(/^(import|export) (?!type )[^;]*?"(\.\.\/[^"]+)"/gm)].map(
+        ([, , target]) => `${relative(SOURCE, file)} imports ${target}`,
+      ),
+    );
+    expect(files.length).toBeGreaterThan(20);
+    expect(outside).toEqual([]);
   });
 
   it("keeps Node's own modules at the edge", () => {

@@ -81,7 +81,7 @@ class DnsExchange {
     const socket = this.#stack.udp.open({
       onDatagram: (datagram) => {
         if (datagram.from !== server || datagram.fromPort !== port) return;
-        const message = this.#answerIn(datagram.payload);
+        const message = answerTo(this.#id, this.#request.question, datagram.payload);
         if (message === undefined) return;
         const bytes = datagram.payload.length;
         if (message.truncated && transport !== "udp") this.#restartOverTcp();
@@ -94,7 +94,12 @@ class DnsExchange {
       timer.cancel();
       socket.close();
     };
-    const fault = socket.send({ to: server, port, payload: this.#query(), dontFragment: false });
+    const fault = socket.send({
+      to: server,
+      port,
+      payload: emitQuestion(this.#id, this.#request),
+      dontFragment: false,
+    });
     if (fault !== undefined) this.#finish({ kind: "network-unreachable" });
   }
 
@@ -110,7 +115,7 @@ class DnsExchange {
       { to: server, port },
       {
         onConnect: () => {
-          if (typeof socket !== "string") socket.write(emitDnsStream(this.#query()));
+          if (typeof socket !== "string") socket.write(emitDnsStream(emitQuestion(this.#id, this.#request)));
         },
         onData: (bytes) => this.#takeFromStream(reader, bytes),
         onEnd: () => this.#finish({ kind: "refused" }),
@@ -127,7 +132,7 @@ class DnsExchange {
 
   #takeFromStream(reader: DnsStreamReader, bytes: Uint8Array): void {
     for (const piece of reader.push(bytes)) {
-      const message = this.#answerIn(piece);
+      const message = answerTo(this.#id, this.#request.question, piece);
       if (message !== undefined) this.#finish({ kind: "answer", message, bytes: piece.length, transport: "tcp" });
     }
   }
@@ -139,21 +144,6 @@ class DnsExchange {
     return timer;
   }
 
-  #query(): Uint8Array {
-    const { question, recursionDesired = true, udpSize } = this.#request;
-    const edns = udpSize === undefined ? {} : { edns: { udpSize, version: 0, dnssecOk: false, options: [] } };
-    const empty = { answers: [], authorities: [], additionals: [] };
-    return emitDns({ ...DNS_QUERY, id: this.#id, recursionDesired, questions: [question], ...empty, ...edns });
-  }
-
-  #answerIn(bytes: Uint8Array): DnsMessage | undefined {
-    const message = parseDns(bytes);
-    const { question } = this.#request;
-    const [echoed] = message?.questions ?? [];
-    if (message === undefined || !message.response || message.id !== this.#id || echoed === undefined) return undefined;
-    return echoed.type === question.type && sameName(echoed.name, question.name) ? message : undefined;
-  }
-
   #finish(outcome: DnsOutcome): void {
     if (this.#finished) return;
     this.stop();
@@ -161,7 +151,26 @@ class DnsExchange {
   }
 }
 
-function outcomeOf(error: IcmpErrorMessage): "refused" | "host-unreachable" | "network-unreachable" {
+/** A query as a resolver sends it. */
+export function emitQuestion(
+  id: number,
+  { question, recursionDesired = true, udpSize }: Pick<DnsRequest, "question" | "recursionDesired" | "udpSize">,
+): Uint8Array {
+  const edns = udpSize === undefined ? {} : { edns: { udpSize, version: 0, dnssecOk: false, options: [] } };
+  const empty = { answers: [], authorities: [], additionals: [] };
+  return emitDns({ ...DNS_QUERY, id, recursionDesired, questions: [question], ...empty, ...edns });
+}
+
+/** The answer in `bytes`, if it is one to this question. */
+export function answerTo(id: number, question: DnsQuestion, bytes: Uint8Array): DnsMessage | undefined {
+  const message = parseDns(bytes);
+  const [echoed] = message?.questions ?? [];
+  if (message === undefined || !message.response || message.id !== id || echoed === undefined) return undefined;
+  return echoed.type === question.type && sameName(echoed.name, question.name) ? message : undefined;
+}
+
+/** What an ICMP error says of a question. */
+export function outcomeOf(error: IcmpErrorMessage): "refused" | "host-unreachable" | "network-unreachable" {
   if (error.type === IcmpType.unreachable && error.code === UnreachableCode.port) return "refused";
   return error.code === UnreachableCode.network ? "network-unreachable" : "host-unreachable";
 }

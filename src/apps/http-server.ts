@@ -12,6 +12,7 @@ export interface ServerHost {
 
 /** A server that runs until it is closed; closing ends its connections too. */
 export interface Server {
+  /** Stops listening; connections that are open go on. */
   close(): void;
 }
 
@@ -46,7 +47,9 @@ export interface HttpFraming {
 
 /** What distinguishes one server software from another: its header fields in its order, and its error pages. */
 export interface HttpStyle {
+  /** The header fields that such a server adds, in its order. */
   headers(answer: HttpAnswer, framing: HttpFraming): HttpHeaders;
+  /** What it answers to a request that cannot be read. */
   errorAnswer(status: number): HttpAnswer;
 }
 
@@ -56,6 +59,7 @@ export interface HttpServerOptions {
   readonly address?: Ipv4Address;
   readonly port: number;
   readonly style: HttpStyle;
+  /** Answers a request. */
   readonly handler: (exchange: HttpExchange) => HttpAnswer;
   /** Whether a PROXY header must stand before the first request (as with nginx's `listen … proxy_protocol`), or is no HTTP. */
   readonly proxyProtocol?: "required" | "none";

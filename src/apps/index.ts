@@ -23,6 +23,8 @@ export { COMMANDS } from "./commands.ts";
 export { type DnsServerAnswer, type DnsServerOptions, dnsServer } from "./dns-server.ts";
 export type { PodInformation } from "./echo-pages.ts";
 export { type EchoServerOptions, echoServer } from "./echo-server.ts";
+export type { Filter as TextFilter } from "./filter.ts";
+export { parseFilter as parseTextFilter } from "./filters.ts";
 export { formatHttpDate } from "./http-date.ts";
 export {
   type HttpAnswer,
@@ -45,6 +47,8 @@ export {
   StubResolver,
 } from "./resolver.ts";
 export { runCommand } from "./shell.ts";
+export { expandWord, tokenize } from "./shell-words.ts";
 export { closeSocket, describeCloseReason } from "./sockets.ts";
+export { straySegmentServer } from "./stray-segment-server.ts";
 export { type StunServerOptions, stunServer } from "./stun-server.ts";
 export { udpEchoServer } from "./udp-echo-server.ts";

@@ -2,6 +2,7 @@ import { type Ipv4Address, ipv4, parseIpv4, type Stack } from "../netstack/index
 import { DnsClass, type DnsMessage, DnsRcode, reverseName, sameName } from "../protocols/index.ts";
 import { seconds } from "../sim/index.ts";
 import { askDns, type DnsOutcome } from "./dns-client.ts";
+import { askPair, type PairMode } from "./dns-pair.ts";
 
 /** What `/etc/resolv.conf` says, resolv.conf(5). */
 export interface ResolverConfig {
@@ -11,6 +12,10 @@ export interface ResolverConfig {
   readonly ndots: number;
   readonly timeoutSeconds: number;
   readonly attempts: number;
+  /** Asks for AAAA records as well, as glibc does where an interface has an IPv6 address, if only a link-local one; programs here have no use for the answers. */
+  readonly asksForIpv6: boolean;
+  /** How it asks for both. */
+  readonly pairMode: PairMode;
 }
 
 /** The libraries' defaults, without a server. */
@@ -20,6 +25,8 @@ export const DEFAULT_RESOLVER_CONFIG: ResolverConfig = {
   ndots: 1,
   timeoutSeconds: 5,
   attempts: 2,
+  asksForIpv6: false,
+  pairMode: "parallel",
 };
 
 /** One line of `/etc/hosts`. */
@@ -53,7 +60,7 @@ const MOST_ADDRESSES = 48;
 
 /**
  * A host's resolver as getaddrinfo(3) works with nsswitch `hosts: files dns`: the hosts file, then DNS with search domains.
- * It asks for A records only, as glibc does with AI_ADDRCONFIG on a host without IPv6, and keeps nothing between calls.
+ * It asks for A records only, as glibc does with AI_ADDRCONFIG on a host without IPv6, unless told, and keeps nothing between calls.
  */
 export class StubResolver implements Resolver {
   readonly hosts: readonly HostsEntry[];
@@ -138,9 +145,11 @@ class Lookup {
     if (name === undefined) return this.#done({ kind: this.#failures ? "try-again" : "not-found" });
     // As in glibc no server's answer at all ends the whole search: the next name would fare no better.
     if (server === undefined || tries >= attempts * nameservers.length) return this.#done({ kind: "try-again" });
-    const question = { name, type: "A", class: DnsClass.in };
-    const request = { server, question, timeout: seconds(timeoutSeconds) };
-    this.#cancel = askDns(this.#stack, request, (outcome) => this.#take(outcome, nameIndex, tries));
+    const [timeout, take] = [seconds(timeoutSeconds), (got: DnsOutcome) => this.#take(got, nameIndex, tries)];
+    const { asksForIpv6, pairMode: mode } = this.#config;
+    this.#cancel = asksForIpv6
+      ? askPair(this.#stack, { server, name, timeout, mode }, take)
+      : askDns(this.#stack, { server, question: { name, type: "A", class: DnsClass.in }, timeout }, take);
   }
 
   #take(outcome: DnsOutcome, nameIndex: number, tries: number): void {

@@ -74,11 +74,12 @@ function hostsFile(host: ProgramHost): string {
 
 /** In the order in which kubelet writes it. */
 function resolverFile(host: ProgramHost): string {
-  const { search, nameservers, ndots, timeoutSeconds, attempts } = host.resolver.config;
+  const { search, nameservers, ndots, timeoutSeconds, attempts, pairMode } = host.resolver.config;
   const options = [
     ndots === 1 ? "" : `ndots:${ndots}`,
     timeoutSeconds === 5 ? "" : `timeout:${timeoutSeconds}`,
     attempts === 2 ? "" : `attempts:${attempts}`,
+    pairMode === "parallel" ? "" : pairMode,
   ].filter((option) => option !== "");
   const lines = [
     search.length === 0 ? "" : `search ${search.join(" ")}`,

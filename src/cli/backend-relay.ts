@@ -17,9 +17,9 @@ interface Backend {
 /** Most connections to one real server at a time. */
 const MOST_CONNECTIONS = 4096;
 
-/** Has connections to pods' ports carried on to real servers: `POD[:PORT]=ADDRESS:PORT`. @throws ConfigError */
-export function installBackends(live: LiveNetwork, given: readonly string[]): void {
-  for (const backend of given.map(parseBackend)) {
+/** Has connections to pods' ports carried on to real servers: `POD[:PORT]=ADDRESS:PORT`. Returns what ends them all. @throws ConfigError */
+export function installBackends(live: LiveNetwork, given: readonly string[]): () => void {
+  const installed = given.map(parseBackend).map((backend) => {
     const { host, port } = findPort(live.lab, backend);
     const connections = new Set<RelayedConnection>();
     host.stack.tcp.endListening(port);
@@ -29,7 +29,11 @@ export function installBackends(live: LiveNetwork, given: readonly string[]): vo
       const connection = new RelayedConnection(socket, backend, act, () => connections.delete(connection));
       connections.add(connection);
     });
-  }
+    return connections;
+  });
+  return () => {
+    for (const connection of installed.flatMap((connections) => [...connections])) connection.end();
+  };
 }
 
 function parseBackend(given: string): Backend {
@@ -72,6 +76,8 @@ class RelayedConnection {
   readonly #act: (action: () => void) => void;
   readonly #onGone: () => void;
   #emulatedIsOver = false;
+  /** For the real server, in this turn. */
+  #gathered: Uint8Array[] = [];
   #hasEnded = false;
 
   constructor(emulated: TcpSocket, backend: Backend, act: (action: () => void) => void, onGone: () => void) {
@@ -80,10 +86,11 @@ class RelayedConnection {
     this.#onGone = onGone;
     this.#real = connect({ host: backend.address, port: backend.realPort, allowHalfOpen: true, noDelay: true });
     emulated.events = {
-      onData: (bytes) => {
-        if (!this.#real.write(bytes.slice())) emulated.pause();
+      onData: (bytes) => this.#gather(bytes),
+      onEnd: () => {
+        this.#pass();
+        this.#real.end();
       },
-      onEnd: () => this.#real.end(),
       onDrain: () => this.#real.resume(),
       onClose: (reason) => this.#emulatedEnded(reason === "closed"),
     };
@@ -92,6 +99,33 @@ class RelayedConnection {
     this.#real.on("end", () => this.#realEnded());
     this.#real.on("error", () => this.#abort());
     this.#real.on("close", () => this.#onGone());
+  }
+
+  /** The network is no more: the real server is told by a reset. */
+  end(): void {
+    this.#emulatedIsOver = true;
+    this.#resetReal();
+  }
+
+  /** libuv does not reset a connection of which one direction was ended, and Node then keeps its descriptor for ever. */
+  #resetReal(): void {
+    this.#gathered = [];
+    if (this.#real.writableEnded) this.#real.destroy();
+    else this.#real.resetAndDestroy();
+  }
+
+  /** Segments come by the dozen: what one turn brings is written with one call. */
+  #gather(bytes: Uint8Array): void {
+    if (this.#gathered.length === 0) queueMicrotask(() => this.#pass());
+    this.#gathered.push(bytes.slice());
+  }
+
+  #pass(): void {
+    const [first, ...others] = this.#gathered;
+    if (first === undefined) return;
+    this.#gathered = [];
+    const whole = others.length === 0 ? first : Buffer.concat([first, ...others]);
+    if (!this.#real.write(whole)) this.#emulated.pause();
   }
 
   #fromReal(chunk: Uint8Array): void {
@@ -109,8 +143,9 @@ class RelayedConnection {
 
   #emulatedEnded(inOrder: boolean): void {
     this.#emulatedIsOver = true;
-    if (inOrder) this.#real.end();
-    else this.#real.resetAndDestroy();
+    if (!inOrder) return this.#resetReal();
+    this.#pass();
+    this.#real.end();
   }
 
   /** The real server refused or reset the connection. */

@@ -3,6 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { loadLinux, TunUnavailable, unshareWords } from "../tun/index.ts";
 import { describeFileError } from "./file-error.ts";
 import { type CommandIo, ExitCode } from "./io.ts";
+import { type OwnFile, ownFiles, stateOf, wiresharkProgram } from "./wireshark-files.ts";
 
 /** One thing that some command needs. */
 interface Finding {
@@ -23,7 +24,9 @@ export async function doctor(flags: { readonly json?: boolean }, io: CommandIo):
     findProgram("setpriv", ["--version"], "natscope shell", "apt-get install util-linux"),
     findNamespaces(),
     findProgram("tshark", ["--version"], "looking at captures in a terminal", "apt-get install tshark"),
-    findProgram("wireshark", ["--version"], "natscope up --pcap - | wireshark -k -i -", "apt-get install wireshark"),
+    findProgram("wireshark", ["--version"], "natscope wireshark open", "apt-get install wireshark"),
+    findInstalled("profile", "Wireshark profile", "wireshark -C natscope FILE"),
+    findInstalled("extcap", "Wireshark extcap", "the capture points of natscope up in Wireshark's list of interfaces"),
     await findPackage("cap", "natscope capture", "apt-get install libpcap-dev, then npm install cap"),
   ];
   if (flags.json === true) io.out(`${JSON.stringify(findings, undefined, 2)}\n`);
@@ -76,9 +79,24 @@ function findNamespaces(): Finding {
 }
 
 function findProgram(program: string, words: readonly string[], use: string, remedy: string): Finding {
-  const { error } = spawnSync(program, words, { stdio: "ignore" });
+  const { error } = spawnSync(
+    program === "tshark" || program === "wireshark" ? wiresharkProgram(program) : program,
+    words,
+    { stdio: "ignore" },
+  );
   if (error === undefined) return { what: program, state: `for ${use}`, isThere: true };
   return { what: program, state: "not installed", isThere: false, remedy: `for ${use}: ${remedy}` };
+}
+
+/** What `natscope wireshark install` writes. */
+function findInstalled(part: OwnFile["part"], what: string, use: string): Finding {
+  const files = ownFiles().filter((file) => file.part === part);
+  const states = files.map(stateOf);
+  const remedy = `for ${use}: natscope wireshark install`;
+  if (files.length === 0) return { what, state: "not on this system", isThere: false };
+  if (states.includes("missing")) return { what, state: "not installed", isThere: false, remedy };
+  if (states.includes("ours")) return { what, state: "of another version", isThere: false, remedy };
+  return { what, state: `for ${use}${states.includes("changed") ? ", changed since" : ""}`, isThere: true };
 }
 
 async function findPackage(name: string, use: string, remedy: string): Promise<Finding> {

@@ -1,3 +1,4 @@
+import type { PacketEvent } from "../netstack/index.ts";
 import { ConfigError, type Lab, type Scenario, ScenarioRun, suggestion } from "../scenario/index.ts";
 import type { CommandIo } from "./io.ts";
 import { readScenario } from "./read-scenario.ts";
@@ -13,13 +14,19 @@ export interface NodeFlags {
 }
 
 /** Runs a scenario in virtual time up to a step, and finds a node in it. */
-export async function runToStep(given: string, flags: NodeFlags, io: CommandIo): Promise<ReturnType<typeof findHost>> {
+export async function runToStep(
+  given: string,
+  flags: NodeFlags,
+  io: CommandIo,
+  onEvent?: (event: PacketEvent) => void,
+): Promise<ReturnType<typeof findHost>> {
   const scenario = readScenario(given, flags.set, io.err);
   const until = flags.at === undefined ? undefined : stepNumber(scenario, flags.at);
   const watch = new RunWatch(io);
   const run = new ScenarioRun(scenario, {
     seed: flags.seed,
     ...(until !== undefined && { until }),
+    ...(onEvent !== undefined && { onEvent }),
     onStep: (step) => {
       watch.doing = `step ${step.number}`;
     },

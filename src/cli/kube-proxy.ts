@@ -36,7 +36,8 @@ export async function kubeProxy(files: readonly string[], options: KubeProxyOpti
   const object = ofKind(objects, "Node").find(({ metadata }) => metadata.name === name);
   const addresses = nodeIp?.map(readNodeIp);
   const node: ProxyNode = { name, ...(object && { object }), ...(addresses && { addresses }) };
-  const { config, problems } = kubeProxyConfig(node, flags);
+  const serviceCidrs = ofKind(objects, "ServiceCIDR").flatMap(({ spec }) => spec.cidrs);
+  const { config, problems } = kubeProxyConfig(node, { ...flags, serviceCidrs });
   if (problems.length > 0) throw new ConfigError(problems.map((message) => ({ file: "kube-proxy", message })));
   const services = ofKind(objects, "Service");
   io.out(formatRules({ services, endpointSlices: ofKind(objects, "EndpointSlice"), config }));

@@ -5,8 +5,10 @@ import { ConfigError, type Lab, type Scenario, ScenarioRun, suggestion } from ".
 import { Attachment, type FramePort, RealTimeDriver } from "../tun/index.ts";
 import { installBackends } from "./backend-relay.ts";
 import { type CaptureFiles, openCapture } from "./capture-file.ts";
+import { describeFileError } from "./file-error.ts";
 import { stepNumber } from "./inspect-node.ts";
 import type { CommandIo } from "./io.ts";
+import { PointServer } from "./point-server.ts";
 import { readScenario } from "./read-scenario.ts";
 import { RunWatch } from "./watch-over.ts";
 
@@ -36,7 +38,10 @@ export class LiveNetwork {
   readonly host: Host;
   readonly interface: Interface;
   readonly driver: RealTimeDriver;
+  /** Ends the connections to real servers, which would keep this process alive. */
+  endBackends: () => void = () => {};
   readonly #files: CaptureFiles;
+  readonly #points: PointServer | undefined;
   readonly #goLive: () => void;
   #attachment: Attachment | undefined;
   #flushing: NodeJS.Timeout | undefined;
@@ -47,6 +52,7 @@ export class LiveNetwork {
     readonly lab: Lab;
     readonly files: CaptureFiles;
     readonly host: Host;
+    readonly points: PointServer | undefined;
     readonly goLive: () => void;
   }) {
     this.scenario = built.scenario;
@@ -55,7 +61,13 @@ export class LiveNetwork {
     this.interface = interfaceOf(built.host);
     this.driver = new RealTimeDriver(built.lab.network.simulator);
     this.#files = built.files;
+    this.#points = built.points;
     this.#goLive = built.goLive;
+  }
+
+  /** Whether other programs can capture at its points. */
+  get offersPoints(): boolean {
+    return this.#points !== undefined;
   }
 
   /** Puts the kernel behind `port` in the host's place, and lets time begin. */
@@ -85,13 +97,18 @@ export class LiveNetwork {
   async close(): Promise<void> {
     clearInterval(this.#flushing);
     this.driver.stop();
+    this.endBackends();
     await this.#attachment?.close();
     this.lab.network.capture?.finish();
+    await this.#points?.close();
     this.#files.close();
   }
 
   #flush(): void {
-    this.driver.act(() => this.lab.network.capture?.flush());
+    this.driver.act(() => {
+      this.lab.network.capture?.flush();
+      this.#points?.flush();
+    });
   }
 
   #countDrops(): number {
@@ -120,17 +137,30 @@ export async function openLive(given: string, flags: LiveFlags, io: CommandIo): 
     });
     await run.run();
     const host = placeOf(run.lab, flags.as);
+    noteOtherInterfaces(host, io);
     const goLive = (): void => {
       isLive = true;
     };
-    const live = new LiveNetwork({ scenario, lab: run.lab, files, host, goLive });
-    installBackends(live, flags.backend ?? []);
+    const points = await offerPoints(run.lab, io);
+    const live = new LiveNetwork({ scenario, lab: run.lab, files, host, points, goLive });
+    live.endBackends = installBackends(live, flags.backend ?? []);
     return live;
   } catch (error) {
     files.close();
     throw error;
   } finally {
     watch.clear();
+  }
+}
+
+/** Offers the capture points to Wireshark. The network runs without that, too. */
+async function offerPoints({ network, scenario }: Lab, io: CommandIo): Promise<PointServer | undefined> {
+  if (process.platform === "win32") return undefined;
+  try {
+    return await PointServer.open(network, scenario.name);
+  } catch (error) {
+    io.err(`note: the capture points are not in Wireshark's list: ${describeFileError(error)}\n`);
+    return undefined;
   }
 }
 
@@ -158,6 +188,16 @@ function placeOf(lab: Lab, named: string | undefined): Host {
       ? "there is no host whose place a real program could take; name a node or pod with --as"
       : `there is no such host${suggestion(named, known)}`;
   throw new ConfigError([{ file, message }]);
+}
+
+/** The kernel gets one interface. Said where it matters: a router's others stay the emulated host's. */
+function noteOtherInterfaces(host: Host, io: CommandIo): void {
+  const own = interfaceOf(host);
+  const others = host.stack.addressing.interfaces
+    .filter((each) => each !== own && each !== host.stack.loopback)
+    .map(({ name }) => name);
+  if (others.length === 0) return;
+  io.err(`note: ${own.name} of ${host.name} is the kernel's; ${others.join(", ")} stays with the emulated host\n`);
 }
 
 function interfaceOf(host: Host): Interface {

@@ -31,7 +31,7 @@ export function placeBeside(live: LiveNetwork, name: string): KernelPlace {
 export function gatewayOf(live: LiveNetwork): Host | undefined {
   const via = routesOf(live).find(({ destination }) => destination.prefixLength === 0)?.via;
   if (via === undefined) return undefined;
-  return [...live.lab.network.hosts.values()].find(({ stack }) => stack.addressing.isLocal(via));
+  return [...live.lab.network.hosts.built()].find(({ stack }) => stack.addressing.isLocal(via));
 }
 
 function basePlace(live: LiveNetwork): Omit<KernelPlace, "interface" | "routes"> {

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import { isatty } from "node:tty";
 import { describeFileError } from "./file-error.ts";
 import { type CommandIo, ExitCode } from "./io.ts";
+import { takesColours } from "./style.ts";
 
 /** The real process as a {@link CommandIo}. */
 export function processIo(): CommandIo {
@@ -16,10 +18,31 @@ export function processIo(): CommandIo {
     out: (output) => void process.stdout.write(output),
     err: (output) => void process.stderr.write(output),
     readInput: () => readFileSync(0),
+    readLine: lineReader(),
+    // process.stdin.isTTY would do, but would also make a pipe at standard input one that readFileSync cannot wait for.
+    inputIsTerminal: isatty(0),
     showsProgress: process.stderr.isTTY === true,
-    colours: process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb",
+    colours: takesColours(process.stdout.isTTY === true, process.env),
+    // Some terminals say 0 for what they do not know.
+    columns: process.stdout.columns || undefined,
     now: () => performance.now(),
     isInterrupted: () => new Promise((resolve) => setImmediate(() => resolve(interrupted))),
+  };
+}
+
+/** Lines of standard input, one after another. Nothing is read before the first is asked for. */
+function lineReader(): CommandIo["readLine"] {
+  let lines: AsyncIterator<string> | undefined;
+  return async () => {
+    if (lines === undefined) {
+      const { createInterface } = await import("node:readline");
+      const reader = createInterface({ input: process.stdin });
+      // Ctrl-C at a prompt is meant for whoever asks.
+      reader.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+      lines = reader[Symbol.asyncIterator]();
+    }
+    const { value, done } = await lines.next();
+    return done === true ? undefined : value;
   };
 }
 

@@ -8,6 +8,20 @@ export function seedOption(): Option {
     .default(1);
 }
 
+/** Several seeds, and so several runs. */
+export function seedsOption(): Option {
+  return new Option("--seeds <list>", "one run with each of these seeds, such as 1..100 or 1,5,9").argParser(
+    parseSeeds,
+  );
+}
+
+/** How many runs at a time. */
+export function jobsOption(): Option {
+  return new Option("--jobs <number>", "of several runs so many at a time, each on a thread of its own")
+    .argParser(parseJobs)
+    .default(1);
+}
+
 export function setOption(): Option {
   return new Option(
     "--set <path=value>",
@@ -18,6 +32,25 @@ export function setOption(): Option {
 /** For options that may be given several times. */
 export function collect(value: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), value];
+}
+
+const MOST_SEEDS = 100_000;
+const MOST_JOBS = 256;
+
+function parseSeeds(text: string): number[] {
+  const seeds = text.split(",").flatMap((part) => {
+    const [from = "", to = from, more] = part.split("..");
+    const [first, last] = [parseSeed(from), parseSeed(to)];
+    if (more !== undefined || last < first || last - first >= MOST_SEEDS)
+      throw new InvalidArgumentError(`Expected at most ${MOST_SEEDS} seeds, like 1..100 or 1,5,9.`);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+  return [...new Set(seeds)];
+}
+
+function parseJobs(text: string): number {
+  if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= MOST_JOBS) return Number(text);
+  throw new InvalidArgumentError(`Expected a number from 1 to ${MOST_JOBS}.`);
 }
 
 function parseSeed(text: string): number {

@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type CommandIo, ExitCode } from "./io.ts";
 import { declareLive } from "./program-live.ts";
-import { collect, seedOption, setOption } from "./program-options.ts";
+import { collect, jobsOption, seedOption, seedsOption, setOption } from "./program-options.ts";
+import { declareWireshark } from "./program-wireshark.ts";
 import { VERSION } from "./version.ts";
 
 /*
@@ -32,7 +33,8 @@ function declareCommands(report: Report, io: CommandIo): Command {
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .showSuggestionAfterError()
-    .showHelpAfterError("(natscope --help lists the commands)");
+    .showHelpAfterError("(natscope --help lists the commands)")
+    .addHelpText("after", FIRST_STEPS);
   declareScenarios(program, report, io);
   declareRun(program, report, io);
   declareLooks(program, report, io);
@@ -40,9 +42,17 @@ function declareCommands(report: Report, io: CommandIo): Command {
   declareKubeProxy(program, report, io);
   declareTrace(program, report, io);
   declareLive(program, report, io);
+  declareWireshark(program, report, io);
+  declareLesson(program, report, io);
   declareFiles(program, report, io);
   return program;
 }
+
+const FIRST_STEPS = `
+To begin with:
+  natscope run nodeport --pcap nodeport.pcapng   runs the tutorial's figure, and writes what Wireshark opens
+  natscope why nodeport                          says why each address changed
+  natscope lesson                                a course, from one packet through one NAT on`;
 
 function declareScenarios(program: Command, report: Report, io: CommandIo): void {
   program
@@ -56,16 +66,18 @@ function declareRun(program: Command, report: Report, io: CommandIo): void {
   program
     .command("run")
     .description("run a scenario; print each step as typed and what came back")
-    .argument("<scenario|file>", "a built-in scenario's name, or a file")
+    .argument("<scenario|file...>", "a built-in scenario's name, or a file; several are run one after another")
     .option("--pcap <file>", "write the packets to a capture file; - is standard output")
     .addOption(new Option("--format <format>", "of the capture").choices(["pcapng", "pcap"]).default("pcapng"))
     .option("--only <point...>", "capture at these points only, such as node2/eth0 or 'node1/*'")
     .option("--filter <expression>", "capture these packets only, such as 'tcp.port == 8080'")
-    .addOption(seedOption())
+    .addOption(seedOption().conflicts("seeds"))
+    .addOption(seedsOption())
+    .addOption(jobsOption())
     .option("--trace", "print everything that happens to every packet")
     .option("--json", "print the results as JSON")
     .addOption(setOption())
-    .action(async (given, flags) => report(await (await import("./run.ts")).run(given, flags, io)));
+    .action(async (given, flags) => report(await (await import("./run-many.ts")).runMany(given, flags, io)));
 }
 
 function declareLooks(program: Command, report: Report, io: CommandIo): void {
@@ -87,6 +99,13 @@ function declareLooks(program: Command, report: Report, io: CommandIo): void {
     .argument("<scenario|file>", "a built-in scenario's name, or a file")
     .requiredOption("--node <name>", "the node, router or host")
     .option("--at <step>", "after this step, by number or name, instead of the last; 0 is before the first")
+    .addOption(
+      new Option(
+        "-E, --events",
+        "what changed in it during the run, as conntrack -E -o timestamp,extended does",
+      ).conflicts("statistics"),
+    )
+    .option("-S, --statistics", "counters, as conntrack -S shows them")
     .option("--json", "as JSON")
     .addOption(seedOption())
     .addOption(setOption())
@@ -106,6 +125,18 @@ function declareExplanations(program: Command, report: Report, io: CommandIo): v
     .addOption(setOption())
     .action(async (given, step, flags) => report(await (await import("./why.ts")).why(given, step, flags, io)));
   program
+    .command("report")
+    .description(
+      "run a scenario and write one HTML page that shows it: the network, a ladder of all packets, every rewritten header",
+    )
+    .argument("<scenario|file>", "a built-in scenario's name, or a file")
+    .option("-o, --output <file>", "SCENARIO.html when left out; - is standard output")
+    .option("--at <step>", "end after this step, by number or name, instead of the last")
+    .addOption(seedOption())
+    .addOption(setOption())
+    .addHelpText("after", REPORT_HELP)
+    .action(async (given, flags) => report(await (await import("./report.ts")).report(given, flags, io)));
+  program
     .command("inspect")
     .description("read captures: find each packet's records and print what changed at each capture point")
     .argument(
@@ -116,6 +147,13 @@ function declareExplanations(program: Command, report: Report, io: CommandIo): v
     .option("--json", "as JSON")
     .action(async (files, flags) => report((await import("./inspect.ts")).inspect(files, flags, io)));
 }
+
+const REPORT_HELP = `
+The page is one file that needs no network: open it from disk, send it to somebody, print it. It plays the run hop by hop; choose a packet to see its bytes
+and headers before and after each box, the rule that rewrote it and why, and the tables of connections at that moment. ? on the page lists its keys.
+
+  natscope report nodeport
+  natscope report home-nat --at 2 -o nat.html`;
 
 function declareKubeProxy(program: Command, report: Report, io: CommandIo): void {
   const list = (value: string, before: readonly string[] | undefined): string[] => [
@@ -226,6 +264,20 @@ function parseBit(text: string): number {
   throw new InvalidArgumentError("Expected a bit from 0 to 31.");
 }
 
+function declareLesson(program: Command, report: Report, io: CommandIo): void {
+  program
+    .command("lesson")
+    .description("a course on NAT and Services: without a name lists the lessons, with one runs it, asks and grades")
+    .argument("[name]", "a lesson's name or number")
+    .option("--list", "list the lessons")
+    .addOption(new Option("--show", "print the whole lesson, run nothing and ask nothing").conflicts("answers"))
+    .option("--answers <a,b,c>", "to the questions, in order; otherwise each is a line of standard input")
+    .option("--dir <directory>", "where captures and files of the lesson are kept")
+    .addOption(new Option("--json", "the score as JSON; of the list, the list").conflicts("show"))
+    .addHelpText("after", "\nThe exit code is 0 when every answer is right, 1 otherwise.")
+    .action(async (name, flags) => report(await (await import("./lesson.ts")).lesson(name, flags, io)));
+}
+
 function declareFiles(program: Command, report: Report, io: CommandIo): void {
   program
     .command("validate")
@@ -247,5 +299,8 @@ function declareFiles(program: Command, report: Report, io: CommandIo): void {
     .command("captures")
     .description("write the capture of every built-in scenario into a directory")
     .argument("<directory>", "made if it is not there")
-    .action(async (directory) => report(await (await import("./captures.ts")).writeCaptures(directory, io)));
+    .addOption(jobsOption())
+    .action(async (directory, flags) =>
+      report(await (await import("./captures.ts")).writeCaptures(directory, flags, io)),
+    );
 }

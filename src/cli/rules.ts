@@ -20,6 +20,7 @@ export async function rules(given: string, flags: RulesFlags, io: CommandIo): Pr
   if (flags.json === true) io.out(`${JSON.stringify(rulesJson(shown), undefined, 2)}\n`);
   else if (table === undefined && host.formatRules !== undefined) io.out(host.formatRules());
   else io.out(table === undefined ? formatRuleset(ruleset) : formatTable(table));
+  if (ruleset.size === 0) io.err(`note: ${host.name} has no rules\n`);
   return ExitCode.ok;
 }
 

@@ -4,19 +4,24 @@ import type { Style } from "./style.ts";
 /** The line that a step is announced with: the command as typed. */
 export function describeStep(step: Step, style: Style): string {
   const prompt = promptOf(step);
-  return style.prompt(`${prompt}${prompt === "" ? "" : " "}${step.show ?? commandOf(step)}`);
+  const command = step.show ?? commandOf(step);
+  return style.prompt(`${prompt}${prompt === "" ? "" : " "}${command}${repetitionOf(step)}`);
 }
 
 /** Of a step that is repeated and has nothing to show instead, each command is announced by itself. */
 export function isAnnouncedAtOnce(step: Step): boolean {
-  return step.kind !== "run" || step.repeat === undefined || step.show !== undefined;
+  return step.kind !== "run" || step.repeat !== "nodes" || step.show !== undefined;
 }
 
 /** What a command printed, and a note where it failed. */
 export function describeResult(step: Step, result: StepResult, style: Style): string {
   const head = isAnnouncedAtOnce(step) ? "" : `${style.prompt(`${promptOf(step)} ${result.run}`)}\n`;
   const where = result.node === undefined ? "" : `${result.node}: `;
-  const note = result.exitCode === 0 ? "" : `${style.aside(`# ${where}exit code ${result.exitCode}`)}\n`;
+  const notes = [
+    ...(result.times === undefined ? [] : [count(result.times, "time")]),
+    ...(result.exitCode === 0 ? [] : [`${where}exit code ${result.exitCode}`]),
+  ];
+  const note = notes.length === 0 ? "" : `${style.aside(`# ${notes.join(", ")}`)}\n`;
   return head + ended(result.stdout) + ended(result.stderr) + note;
 }
 
@@ -37,6 +42,10 @@ export function describeOutcome(result: RunResult, expectations: number, style: 
   return `${lines.join("\n")}\n`;
 }
 
+function repetitionOf(step: Step): string {
+  return step.kind === "run" && typeof step.repeat === "object" ? `  # ${count(step.repeat.times, "time")}` : "";
+}
+
 function promptOf(step: Step): string {
   switch (step.kind) {
     case "run":
@@ -46,6 +55,8 @@ function promptOf(step: Step): string {
       return "$";
     case "wait":
     case "links":
+    case "fail":
+    case "restore":
       return "#";
   }
 }
@@ -60,6 +71,10 @@ function commandOf(step: Step): string {
       return "kubectl apply -f -";
     case "wait":
       return `${formatDuration(step.duration)} later`;
+    case "fail":
+      return `${step.what} ${step.target} fails`;
+    case "restore":
+      return `node ${step.target} is back`;
     case "links":
       return `links change: ${step.links.map((link) => `${link.host}/${link.interface}`).join(", ")}`;
   }

@@ -11,3 +11,10 @@ export function styleFor(colours: boolean): Style {
   const paint = (code: number) => (text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text);
   return { prompt: paint(1), aside: paint(2), good: paint(32), bad: paint(31) };
 }
+
+/** Whether an output is to have colours: a terminal's, unless NO_COLOR is set (no-color.org) or it is dumb; FORCE_COLOR goes before all, and 0 says no. */
+export function takesColours(isTerminal: boolean, environment: Readonly<Record<string, string | undefined>>): boolean {
+  const { FORCE_COLOR: forced, NO_COLOR: none, TERM: terminal } = environment;
+  if (forced !== undefined && forced !== "") return forced !== "0" && forced !== "false";
+  return isTerminal && !none && terminal !== "dumb";
+}

@@ -88,6 +88,8 @@ function announce(live: LiveNetwork, place: KernelPlace, flags: UpFlags, io: Com
   const addresses = addressesToTry(live);
   if (addresses.length > 0) say("Try:\n");
   for (const address of addresses) say(`  curl ${address}\n`);
+  if (live.offersPoints)
+    say("Its capture points are in Wireshark's list of interfaces, once natscope wireshark install was run.\n");
   say("Ctrl-C ends it.\n");
 }
 

@@ -14,6 +14,8 @@ const PROGRESS_AFTER_MS = 1000;
 export class RunWatch {
   readonly #io: CommandIo;
   readonly #began: number;
+  /** When there was progress last. */
+  #lastStep: number;
   #lastBreath: number;
   #shown = false;
   /** What is being done, for the progress line. */
@@ -22,7 +24,14 @@ export class RunWatch {
   constructor(io: CommandIo) {
     this.#io = io;
     this.#began = io.now();
+    this.#lastStep = this.#began;
     this.#lastBreath = this.#began;
+  }
+
+  /** There is progress: one of many repetitions is done. */
+  goesOn(doing: string): void {
+    this.doing = doing;
+    this.#lastStep = this.#lastBreath;
   }
 
   /** To be called often. @throws Interrupted, or ConfigError when it has taken too long. */
@@ -33,7 +42,7 @@ export class RunWatch {
     // What is in order goes to the file, should the process die.
     lab.network.capture?.flush();
     if (await this.#io.isInterrupted()) throw new Interrupted();
-    if (now - this.#began > LONGEST_RUN_MS) {
+    if (now - this.#lastStep > LONGEST_RUN_MS) {
       const message = `gave up after 10 minutes at ${this.doing}: the network does not come to rest`;
       throw new ConfigError([{ file: lab.scenario.file, message }]);
     }

@@ -58,7 +58,7 @@ function format(explanation: Explanation, flags: WhyFlags, io: CommandIo): strin
 /** The terminal's width and colours. */
 export function textStyle(io: CommandIo): TextStyle {
   const { prompt, aside, good, bad } = styleFor(io.colours);
-  const width = Math.min(process.stdout.columns ?? PLAIN_WIDTH, WIDEST);
+  const width = Math.min(io.columns ?? PLAIN_WIDTH, WIDEST);
   return { width, strong: prompt, aside, good, bad };
 }
 

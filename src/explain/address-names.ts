@@ -4,7 +4,8 @@ import type { Lab } from "../scenario/index.ts";
 /** Whose an address is: machines', Pods', external addresses' and Services'. */
 export function addressNames(lab: Lab): Map<string, string> {
   const names = new Map<string, string>();
-  for (const host of lab.network.hosts.values()) {
+  for (const [name, address] of lab.network.hosts.awaited()) names.set(formatIpv4(address), name);
+  for (const host of lab.network.hosts.built()) {
     for (const { name, addresses } of host.stack.addressing.interfaces) {
       if (name === "lo") continue;
       for (const { address } of addresses) names.set(formatIpv4(address), host.name);

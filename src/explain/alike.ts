@@ -10,7 +10,7 @@ export interface AlikeConnections {
 export function groupAlike(connections: readonly Connection[]): AlikeConnections[] {
   const groups = new Map<string, { first: Connection; others: Connection[] }>();
   for (const connection of connections) {
-    const key = JSON.stringify(connection).replace(/:"?\d+\b|port=\d+|\bid=\d+/g, "");
+    const key = JSON.stringify(connection).replace(/:"?\d+\b|port=\d+|\bid=\d+|connection \d+/g, "");
     const known = groups.get(key);
     if (known === undefined) groups.set(key, { first: connection, others: [] });
     else known.others.push(connection);

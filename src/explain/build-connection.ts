@@ -2,13 +2,14 @@ import { formatIpv4, type Hook, ipv4, type PacketField, type RuleReference } fro
 import type { ChangeContext } from "./cause.ts";
 import { explainChange } from "./change-causes.ts";
 import { describeConditions } from "./conditions.ts";
-import type { ConnectionRecord, CountedChange, RecordedHop, RecordedJourney } from "./connection-record.ts";
+import type { ConnectionRecord, CountedChange, Joined, RecordedHop, RecordedJourney } from "./connection-record.ts";
 import { explainDrop } from "./drop-causes.ts";
 import type {
   Change,
   Connection,
   Ending,
   FlowText,
+  JoinedConnection,
   Journey,
   JourneyHop,
   PathStep,
@@ -19,7 +20,14 @@ import { findingsOf } from "./findings.ts";
 import { type Flow, formatEnd, protocolName } from "./flow.ts";
 import { describeIcmpError } from "./icmp-words.ts";
 import { outcomeOf, reachedBy } from "./outcome.ts";
-import { type FieldChange, type SeenRule, type StoryChange, type StoryEnd, sideOf } from "./packet-story.ts";
+import {
+  type FieldChange,
+  type SeenRule,
+  type StoryChange,
+  type StoryEnd,
+  type StoryHop,
+  sideOf,
+} from "./packet-story.ts";
 import { type RuleReader, serviceOf } from "./rule-text.ts";
 
 /** Turns a connection's record into its explanation. */
@@ -37,6 +45,7 @@ export function buildConnection(record: ConnectionRecord, number: number, rules:
     asked: flowText(record.asked),
     outcome: outcomeOf(record, recorded),
     ...(reached?.flow && { reached: { box: reached.box, to: reached.to, as: flowText(reached.flow) } }),
+    joined: record.joined.map(joinedConnection),
     packets: { original: count("original"), reply: count("reply"), errors: count("error") },
     journeys,
     entries: [...record.entries.values()].map(trackedEntry),
@@ -48,31 +57,40 @@ export function buildConnection(record: ConnectionRecord, number: number, rules:
   return { ...facts, findings: findingsOf(facts, clues) };
 }
 
+function joinedConnection({ side, other, box, service, backend }: Joined): JoinedConnection {
+  return { side, step: other.step, number: other.number, flow: flowText(other.asked), box, service, backend };
+}
+
 function buildJourney(journey: RecordedJourney, record: ConnectionRecord, rules: RuleReader): Journey {
   const { direction, packets, story, isReset, hops } = journey;
   const error = story.packet?.error;
   const what = isReset ? "TCP reset" : error && describeIcmpError(error.type, error.code);
-  // A box that saw the packet and did nothing with it is a switch.
-  const telling = hops.filter((hop, index) => index === 0 || isTelling(hop));
   return {
     direction,
     packets,
     time: hops[0]?.time ?? 0,
     ...(what !== undefined && { what }),
-    hops: telling.map((hop) => buildHop(hop, journey, { record, rules })),
+    hops: tellingHops(hops).map((hop) => buildHop(hop, journey, { record, rules })),
   };
 }
 
-function isTelling(hop: RecordedHop): boolean {
+/** The boxes that did something with a packet: one that saw it and did nothing is a switch. */
+export function tellingHops<Hop extends StoryHop | RecordedHop>(hops: readonly Hop[]): Hop[] {
+  return hops.filter((hop, index) => index === 0 || isTelling(hop));
+}
+
+function isTelling(hop: StoryHop | RecordedHop): boolean {
   return hop.changes.length + hop.notes.length > 0 || (hop.state ?? hop.nextHop ?? hop.end) !== undefined;
 }
 
-interface Surroundings {
+/** What a passage through a box is told with. */
+export interface Surroundings {
   readonly record: ConnectionRecord;
   readonly rules: RuleReader;
 }
 
-function buildHop(hop: RecordedHop, journey: RecordedJourney, about: Surroundings): JourneyHop {
+/** Tells a packet's passage through a box. */
+export function buildHop(hop: RecordedHop, journey: RecordedJourney, about: Surroundings): JourneyHop {
   const before = hop.before ?? journey.story.first?.flow ?? about.record.asked;
   const at = { before, after: hop.after ?? before };
   return {
@@ -187,7 +205,8 @@ function balancedService({ changes }: RecordedHop): string | undefined {
   return service !== undefined && /^[a-z0-9.-]+\/[a-z0-9.-]+(?::|$)/.test(service) ? service : undefined;
 }
 
-function trackedEntry({ box, text }: { readonly box: string; readonly text: string }): TrackedEntry {
+/** Reads a line of connection tracking. */
+export function trackedEntry({ box, text }: { readonly box: string; readonly text: string }): TrackedEntry {
   const tuples = [...text.matchAll(/src=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?/g)].map(
     ([, source = "", destination = "", from, to]): FlowText => ({
       source: from === undefined ? source : `${source}:${from}`,

@@ -6,6 +6,7 @@ import {
   formatIpv4,
   getU8,
   getU16,
+  getU32,
   IpProtocol,
   mac,
   networkLayer,
@@ -14,7 +15,7 @@ import {
   parseTcpOptions,
 } from "../netstack/index.ts";
 import type { CapturedPacket } from "../pcap/index.ts";
-import { readIpv4Packet, type SeenPacket } from "./flow.ts";
+import { parseCutTcp, readIpv4Packet, type SeenPacket } from "./flow.ts";
 
 /** What may be looked at in a captured packet, by its name, as a reader sees it. */
 export type FieldName =
@@ -44,12 +45,22 @@ export interface CapturedFields {
   readonly content: string;
 }
 
-/** Where link types keep their header, and the place of the EtherType in it (https://www.tcpdump.org/linktypes.html). */
-const LINK_HEADERS: Readonly<Record<number, { readonly length: number; readonly type: number }>> = {
-  // Linux "cooked", of `tcpdump -i any`: the first version, and the second.
-  113: { length: 16, type: 14 },
-  276: { length: 20, type: 0 },
+/** Where a link type's header has what it says: the EtherType, what became of the frame, and the interface's number. */
+interface CookedHeader {
+  readonly length: number;
+  readonly type: number;
+  /** The place of the low byte. */
+  readonly sentTo: number;
+  readonly interface?: number;
+}
+
+/** Linux "cooked", of `tcpdump -i any`: the first version, and the second (https://www.tcpdump.org/linktypes.html). */
+const LINK_HEADERS: Readonly<Record<number, CookedHeader>> = {
+  113: { length: 16, type: 14, sentTo: 1 },
+  276: { length: 20, type: 0, sentTo: 10, interface: 4 },
 };
+/** The frame was sent by the machine itself; other values say whom it came in for. */
+const SENT_BY_US = 4;
 const ETHERNET = 1;
 /** LINKTYPE_RAW, LINKTYPE_IPV4, and the number that some systems write for raw IP. */
 const RAW_IP: ReadonlySet<number> = new Set([101, 228, 12]);
@@ -67,6 +78,17 @@ export function ipv4At({ interface: source, bytes }: CapturedPacket): number | u
   return getU16(bytes, header.type) === EtherType.ipv4 ? header.length : undefined;
 }
 
+/** What a "cooked" header tells of the interface that stands behind the one that is captured on; nothing for other link types. */
+export function cookedHeader({ interface: source, bytes }: CapturedPacket): {
+  readonly direction?: "in" | "out";
+  readonly interface?: number;
+} {
+  const header = LINK_HEADERS[source.linkType];
+  if (header === undefined || bytes.length < header.length) return {};
+  const direction = getU8(bytes, header.sentTo) === SENT_BY_US ? "out" : "in";
+  return { direction, ...(header.interface !== undefined && { interface: getU32(bytes, header.interface) }) };
+}
+
 /** A captured packet as an Ethernet frame, for readers that know nothing else: an IPv4 packet of another link type gets an empty header. */
 export function asEthernet(packet: CapturedPacket): Uint8Array {
   const at = packet.interface.linkType === ETHERNET ? undefined : ipv4At(packet);
@@ -77,12 +99,27 @@ export function asEthernet(packet: CapturedPacket): Uint8Array {
   return frame;
 }
 
-/** Takes a captured packet apart; `undefined` when it holds no whole IPv4 header. */
-export function readFields(packet: CapturedPacket): CapturedFields | undefined {
+/** How many bytes of an IPv4 packet every one of these captures has kept, or the packet had: what is compared must have been kept by all. */
+export function keptByAll(packets: readonly CapturedPacket[]): number {
+  let kept = Number.POSITIVE_INFINITY;
+  for (const packet of packets) {
+    const at = packet.bytes.length < packet.originalLength ? ipv4At(packet) : undefined;
+    if (at !== undefined) kept = Math.min(kept, packet.bytes.length - at);
+  }
+  return kept;
+}
+
+/** Takes a captured packet apart, as if no more than `kept` bytes of it were there; `undefined` when it holds no whole IPv4 header. */
+export function readFields(
+  packet: CapturedPacket,
+  kept: number = Number.POSITIVE_INFINITY,
+): CapturedFields | undefined {
   const at = ipv4At(packet);
-  const seen = at === undefined ? undefined : readIpv4Packet(packet.bytes, at, packet.bytes.length);
-  if (at === undefined || seen === undefined) return undefined;
-  const end = Math.min(packet.bytes.length, at + seen.header.totalLength);
+  if (at === undefined) return undefined;
+  const limit = Math.min(packet.bytes.length, at + kept);
+  const seen = readIpv4Packet(packet.bytes, at, limit);
+  if (seen === undefined) return undefined;
+  const end = Math.min(limit, at + seen.header.totalLength);
   const values = new Map<FieldName, string>(ipv4Fields(seen));
   const transport = transportFields(seen, { bytes: packet.bytes, at: at + seen.header.headerLength, end });
   for (const [name, value] of transport) values.set(name, value);
@@ -134,16 +171,16 @@ function transportFields({ header, flow, error }: SeenPacket, range: Range): Fie
 }
 
 function tcpFields({ bytes, at, end }: Range): Field[] | undefined {
-  const tcp = parseTcp(bytes, at, end);
+  const tcp = parseTcp(bytes, at, end) ?? parseCutTcp(bytes, at, end);
   if (tcp === undefined) return undefined;
-  const { mss } = parseTcpOptions(bytes, at, tcp.headerLength);
+  const { mss } = at + tcp.headerLength > end ? {} : parseTcpOptions(bytes, at, tcp.headerLength);
   return [
     ["flags", describeTcpFlags(tcp.flags)],
     ["seq", String(tcp.sequence)],
     ["ack", String(tcp.acknowledgment)],
     ["window", String(tcp.window)],
     ...(mss === undefined ? [] : ([["MSS", String(mss)]] as const)),
-    ["payload", digest(bytes, at + tcp.headerLength, end)],
+    ["payload", digest(bytes, Math.min(at + tcp.headerLength, end), end)],
   ];
 }
 

@@ -24,15 +24,28 @@ export interface RecordedJourney {
   packets: number;
 }
 
+/** The other one of two connections that a program in the middle joins. */
+export interface Joined {
+  /** The other is the client's that the program took, or the one to a backend that the program opened for it. */
+  readonly side: "client" | "backend";
+  readonly other: ConnectionRecord;
+  readonly box: string;
+  readonly service: string;
+  readonly backend: string;
+}
+
 /** A connection as it is put together from its packets' stories. */
 export interface ConnectionRecord {
   /** The step in which it began. */
   readonly step: number;
+  /** In its step, from 1. */
+  readonly number: number;
   readonly opener: string;
   readonly asked: Flow;
   readonly journeys: Map<string, RecordedJourney>;
   /** Conntrack's latest line, by box and the original tuple. */
   readonly entries: Map<string, { readonly box: string; readonly text: string }>;
+  readonly joined: Joined[];
 }
 
 const TCP_RESET = 4;
@@ -67,7 +80,8 @@ function addChange(changes: CountedChange[], change: StoryChange): void {
   known.byRule += change.cause.kind === "rule" ? 1 : 0;
 }
 
-function counted(change: StoryChange): CountedChange {
+/** A change of one packet. */
+export function counted(change: StoryChange): CountedChange {
   return { change, packets: 1, byRule: change.cause.kind === "rule" ? 1 : 0 };
 }
 

@@ -178,6 +178,14 @@ const REASONS: Readonly<Record<DropReason, readonly [because: string, ...unless:
     "net.netfilter.nf_conntrack_max were larger, or timeouts shorter",
   ],
   "conntrack-clash": ["Two connections' first packets were given the same tuple at the same time; this one lost."],
+  "tunnel-unknown": [
+    "The tunnel's packet came to the right port, but no tunnel of the host has its number (VNI).",
+    "both ends had the same VNI",
+  ],
+  "tunnel-no-remote": [
+    "The tunnel's forwarding table does not say behind which end the hardware address is.",
+    "it had an entry for it, or remotes for what it does not know",
+  ],
   "balancer-no-service": ["The load balancer has no service on this address and port."],
   "balancer-no-backend": ["None of the load balancer's backends is healthy.", "a backend passed its health check"],
   "bridge-port-blocked": ["The bridge's port does not forward."],

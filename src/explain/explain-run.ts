@@ -13,6 +13,7 @@ import { Explainer } from "./explainer.ts";
 import type { Connection, Explanation, StepExplanation } from "./explanation.ts";
 import { RuleReader } from "./rule-text.ts";
 
+/** What {@link explainRun} is told besides the scenario. */
 export interface ExplainOptions extends Pick<RunOptions, "seed" | "capture" | "pause" | "onStep"> {
   /** The only step that is wanted; all of them when left out. */
   readonly step?: number;

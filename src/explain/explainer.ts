@@ -1,11 +1,13 @@
 import { IpProtocol, type PacketEvent } from "../netstack/index.ts";
-import { addStory, type ConnectionRecord, type Direction } from "./connection-record.ts";
-import { type Flow, isSameFlow } from "./flow.ts";
+import { addStory, type ConnectionRecord, type Direction, type Joined } from "./connection-record.ts";
+import { type Flow, flowKey, isSameFlow } from "./flow.ts";
 import { FlowBook } from "./flow-book.ts";
 import { PacketStory } from "./packet-story.ts";
 
 /** Packets whose stories are kept open; the oldest one's ends when there are more. */
 const OPEN_LIMIT = 4096;
+/** A program's own connections whose first packet has not been seen yet. */
+const AWAITED_LIMIT = 1024;
 const TCP_SYN = 2;
 const TCP_ACK = 16;
 
@@ -22,12 +24,29 @@ interface OpenStory {
   readonly views: { readonly box: string; readonly flow: Flow }[];
 }
 
+/** Told of each packet whose story is over, and whose it is. */
+export type StoryReader = (connection: ConnectionRecord, direction: Direction, story: PacketStory) => void;
+
 /** Reads a run's events and sorts them into connections, each in the step in which it began. */
 export class Explainer {
   readonly connections: ConnectionRecord[] = [];
+  readonly #onStory: StoryReader | undefined;
   readonly #book = new FlowBook<ConnectionRecord>();
   readonly #open = new Map<number, OpenStory>();
+  /** Connections of each step. */
+  readonly #counts = new Map<number, number>();
+  /** What is to be done with a program's own connection when its first packet is seen, by box and flow. */
+  readonly #awaited = new Map<string, (opened: ConnectionRecord) => void>();
   #step = 0;
+
+  constructor(onStory?: StoryReader) {
+    this.#onStory = onStory;
+  }
+
+  /** The story of a packet that is under way. */
+  storyOf(lineage: number): PacketStory | undefined {
+    return this.#open.get(lineage)?.story;
+  }
 
   /** From here on, connections that begin are those of step `number`. */
   beginStep(number: number): void {
@@ -35,6 +54,7 @@ export class Explainer {
   }
 
   read(event: PacketEvent): void {
+    if (event.kind === "proxied") return this.#join(event);
     if (event.kind === "dropped" && event.reason === "other-host") {
       this.#open.get(event.lineage)?.story.forget(event.node);
       return;
@@ -115,17 +135,57 @@ export class Explainer {
   }
 
   #newConnection(step: number, opener: string, asked: Flow): ConnectionRecord {
-    const connection = { step, opener, asked, journeys: new Map(), entries: new Map() };
+    const number = (this.#counts.get(step) ?? 0) + 1;
+    this.#counts.set(step, number);
+    const connection: ConnectionRecord = {
+      step,
+      number,
+      opener,
+      asked,
+      journeys: new Map(),
+      entries: new Map(),
+      joined: [],
+    };
     this.connections.push(connection);
+    const key = `${opener} ${flowKey(asked)}`;
+    this.#awaited.get(key)?.(connection);
+    this.#awaited.delete(key);
     return connection;
+  }
+
+  /** The client's connection has been seen at the box when it is told; the first packet of its own may still wait for ARP. */
+  #join({ node: box, protocol, service, backend, client, own }: Extract<PacketEvent, { kind: "proxied" }>): void {
+    const number = IpProtocol[protocol];
+    const taken = this.#book.find(box, { protocol: number, ...client })?.owner;
+    if (taken === undefined) return;
+    const flow: Flow = { protocol: number, ...own };
+    const opened = this.#book.find(box, flow)?.owner;
+    const by = { box, service, backend };
+    if (opened?.opener === box && opened.joined.length === 0) return join(taken, opened, by);
+    this.#awaited.set(`${box} ${flowKey(flow)}`, (late) => join(taken, late, by));
+    if (this.#awaited.size <= AWAITED_LIMIT) return;
+    const [oldest] = this.#awaited.keys();
+    if (oldest !== undefined) this.#awaited.delete(oldest);
   }
 
   /** Without an owner it never was a packet: a frame of ARP. */
   #close(open: OpenStory): void {
     this.#open.delete(open.story.lineage);
     if (open.owner === undefined && open.story.first !== undefined) this.#findOwner(open);
-    if (open.owner !== undefined) addStory(open.owner.connection, open.owner.direction, open.story);
+    if (open.owner === undefined) return;
+    const { connection, direction } = open.owner;
+    addStory(connection, direction, open.story);
+    this.#onStory?.(connection, direction, open.story);
   }
+}
+
+function join(
+  taken: ConnectionRecord,
+  opened: ConnectionRecord,
+  by: Pick<Joined, "box" | "service" | "backend">,
+): void {
+  taken.joined.push({ side: "backend", other: opened, ...by });
+  opened.joined.push({ side: "client", other: taken, ...by });
 }
 
 /** The same addresses and ports in a later step: with a SYN, TCP says that they are another connection's. */

@@ -22,6 +22,7 @@ export interface StepExplanation {
   readonly connections: readonly Connection[];
 }
 
+/** One command of a step, with the connections it made. */
 export interface ExplainedCommand {
   readonly from: string;
   readonly run: string;
@@ -48,12 +49,34 @@ export interface Connection {
   /** Where it ended, and as what it arrived there. */
   readonly reached?: { readonly box: string; readonly to: string; readonly as: FlowText };
   readonly packets: { readonly original: number; readonly reply: number; readonly errors: number };
+  /** The other connections that a program in the middle joins with this one; empty for most. */
+  readonly joined: readonly JoinedConnection[];
   readonly findings: readonly Finding[];
   readonly journeys: readonly Journey[];
   /** Connection tracking's entry on each box, as it was last. */
   readonly entries: readonly TrackedEntry[];
 }
 
+/**
+ * The other one of two connections that a program joins: a balancer or proxy that ends the client's connection and opens its own. Nothing but the bytes goes from
+ * one to the other.
+ */
+export interface JoinedConnection {
+  /** The other is the client's that the program took, or the one to a backend that the program opened for it. */
+  readonly side: "client" | "backend";
+  /** The other's step, and its number there. */
+  readonly step: number;
+  readonly number: number;
+  /** As its opener asked. */
+  readonly flow: FlowText;
+  /** Where the program runs, and what it calls itself. */
+  readonly box: string;
+  readonly service: string;
+  /** The backend that was chosen. */
+  readonly backend: string;
+}
+
+/** A flow as it is printed: addresses with ports, where the protocol has them. */
 export interface FlowText {
   readonly source: string;
   readonly destination: string;
@@ -120,6 +143,7 @@ export interface Change {
   readonly unless: readonly string[];
 }
 
+/** A rule as `iptables-save` prints it, and where it stands. */
 export interface RuleText {
   readonly table: string;
   readonly chain: string;
@@ -127,6 +151,7 @@ export interface RuleText {
   readonly text: string;
 }
 
+/** A chain on the way to the rule that decided, and the rule that led out of it. */
 export interface PathStep {
   readonly chain: string;
   readonly number: number;
@@ -135,6 +160,7 @@ export interface PathStep {
   readonly matched: readonly string[];
 }
 
+/** How a packet's way ended: where, and if it was dropped, why. */
 export type Ending =
   | { readonly kind: "delivered"; readonly to: string }
   | {

@@ -1,6 +1,6 @@
 import type { RuleReference } from "../netstack/index.ts";
 import type { Reason } from "./cause.ts";
-import type { Change, Connection, Ending, Finding, Journey } from "./explanation.ts";
+import type { Change, Connection, Ending, Finding, JoinedConnection, Journey } from "./explanation.ts";
 import { sparedReason } from "./marking-causes.ts";
 import { serviceOf } from "./rule-text.ts";
 
@@ -16,7 +16,7 @@ export interface Clues {
 
 /** What a reader will ask about a connection. */
 export function findingsOf(facts: Facts, clues: Clues): Finding[] {
-  return [...whoIsSeen(facts, clues), ...(OUTCOMES[facts.outcome]?.(facts) ?? [])];
+  return [...whoIsSeen(facts, clues), ...carriedOn(facts), ...(OUTCOMES[facts.outcome]?.(facts) ?? [])];
 }
 
 function addressOf(end: string): string {
@@ -32,6 +32,8 @@ function whoIsSeen(facts: Facts, clues: Clues): Finding[] {
   if (reached === undefined || addressOf(asked.source).startsWith("127.")) return [];
   const [client, seen] = [addressOf(asked.source), addressOf(reached.as.source)];
   const question = `Whom does ${reached.box} see?`;
+  const opened = facts.joined.find(({ side }) => side === "client");
+  if (client === seen && opened !== undefined) return [openedFor(question, seen, opened)];
   if (client === seen) {
     const reason = whyKept(facts, clues);
     return [{ question, answer: `The client's own address, ${client}. ${reason.because}`, unless: reason.unless }];
@@ -51,7 +53,32 @@ function whoIsSeen(facts: Facts, clues: Clues): Finding[] {
     unless: culprits.flatMap(({ why }) => why.unless),
   };
   const why = { question: `Why ${seen}?`, answer: details.join(" "), unless: [] };
-  return details.length === 0 ? [finding] : [finding, why];
+  const forWhom = opened === undefined ? [] : [openedFor("For whom was this connection opened?", client, opened)];
+  return [finding, ...(details.length === 0 ? [] : [why]), ...forWhom];
+}
+
+/** The program's own connection: nobody replaced an address, there never was another one in it. */
+function openedFor(question: string, seen: string, opened: JoinedConnection): Finding {
+  const { box, service, flow, step, number } = opened;
+  return {
+    question,
+    answer: `${seen}, ${box}'s own address, not the client's address ${addressOf(flow.source)}. No packet was rewritten: ${service} on ${box} took the client's connection (step ${step}, connection ${number}: ${flow.source} → ${flow.destination}) and opened this one for it. The two have nothing in common but the bytes.`,
+    unless: [
+      `${box} passed the client's packets on instead of ending its connection`,
+      "the client's address were told in the bytes: by the PROXY protocol, or for HTTP in X-Forwarded-For",
+    ],
+  };
+}
+
+/** Where a client's connection goes on. */
+function carriedOn({ joined }: Facts): Finding[] {
+  return joined
+    .filter(({ side }) => side === "backend")
+    .map(({ box, service, flow, step, number, backend }) => ({
+      question: `How does it go on from ${box}?`,
+      answer: `${service} on ${box} ends this connection and opens its own: step ${step}, connection ${number}, ${flow.source} → ${flow.destination}, to the backend ${backend}.`,
+      unless: [],
+    }));
 }
 
 function isSourceChange({ side, quoted, fields }: Change): boolean {

@@ -17,6 +17,9 @@ import {
   parseIcmp,
   parseTcp,
   readIpv4Header,
+  TCP_HEADER_LENGTH,
+  TCP_LONGEST_HEADER,
+  type TcpHeader,
 } from "../netstack/index.ts";
 
 /** The addresses and ports of a packet. An ICMP echo has its identifier in both ports, so that its answer is its inverse. */
@@ -54,11 +57,16 @@ export function readIpv4Packet(bytes: Uint8Array, at: number, limit: number): Se
   const flow = flowOf(header, bytes, transport, end);
   if (header.fragmentOffset > 0) return { flow, header };
   if (header.protocol === IpProtocol.tcp) {
-    const tcp = parseTcp(bytes, transport, end);
+    const tcp = parseTcp(bytes, transport, end) ?? parseCutTcp(bytes, transport, end);
     return tcp === undefined ? { flow, header } : { flow, header, tcpFlags: tcp.flags };
   }
   const error = header.protocol === IpProtocol.icmp ? readError(bytes, transport, end) : undefined;
   return error === undefined ? { flow, header } : { flow, header, error };
+}
+
+/** A segment of which a capture has kept the header, but not all of its options. */
+export function parseCutTcp(bytes: Uint8Array, at: number, end: number): TcpHeader | undefined {
+  return end - at < TCP_HEADER_LENGTH ? undefined : parseTcp(bytes, at, at + TCP_LONGEST_HEADER);
 }
 
 /** Of a quoted or cut-off packet only the beginning is there: its total length says no more than how long it was. */

@@ -5,7 +5,8 @@
  * evaluates no rule a second time, and knows of the network only what the events say. {@link explainRun} runs a scenario and gives an
  * {@link Explanation}: connections, the journeys of their packets, and each change with the rule that made it, why it matched and what would have
  * prevented it. Why is a table by what a rule is (change-causes.ts, marking-causes.ts, drop-causes.ts). {@link inspectCaptures} does what can be
- * done without events: it pairs a capture's packets and says what changed between two capture points.
+ * done without events: it pairs a capture's packets and says what changed between two capture points. {@link reportRun} keeps a
+ * run whole, every packet with its bytes before and after each box, for the page of `natscope report`.
  *
  * ```ts
  * const explanation = await explainRun(scenario, { seed: 1 });
@@ -30,6 +31,8 @@ export {
   inspectCaptures,
 } from "./inspection.ts";
 export type { Sighting } from "./pairing.ts";
+export { reportRun } from "./report.ts";
+export type * from "./report-data.ts";
 export {
   describeEntry,
   MOST_WAYS,
@@ -49,3 +52,4 @@ export { describeEvent } from "./trace.ts";
 export { formatWhyMarkdown } from "./why-markdown.ts";
 export { formatWhyMermaid } from "./why-mermaid.ts";
 export { formatWhyText, type TextStyle } from "./why-text.ts";
+export { type WrapOptions, wrap } from "./wrap.ts";

@@ -2,7 +2,7 @@ import { type CaptureFileError, readCapture } from "../pcap/index.ts";
 import type { FieldName } from "./captured-fields.ts";
 import type { FlowText } from "./explanation.ts";
 import { type Flow, formatEnd, protocolName } from "./flow.ts";
-import { FlowBook } from "./flow-book.ts";
+import { FlowBook, type View } from "./flow-book.ts";
 import { describeIcmpError } from "./icmp-words.ts";
 import { type PairedPacket, pairPackets, type Sighting } from "./pairing.ts";
 
@@ -23,6 +23,7 @@ export interface Inspection {
   readonly others: number;
 }
 
+/** A capture file that was read, as far as it could be. */
 export interface InspectedFile {
   readonly name: string;
   readonly format: "pcapng" | "pcap";
@@ -31,6 +32,7 @@ export interface InspectedFile {
   readonly error?: CaptureFileError;
 }
 
+/** One connection as a capture shows it, with the ways its packets took. */
 export interface InspectedConnection {
   readonly number: number;
   readonly protocol: string;
@@ -51,6 +53,7 @@ export interface InspectedWay {
   readonly hops: readonly InspectedHop[];
 }
 
+/** A packet at one capture point, and what differs from the point before. */
 export interface InspectedHop {
   readonly point: string;
   readonly direction?: "in" | "out";
@@ -59,6 +62,7 @@ export interface InspectedHop {
   readonly comments: readonly string[];
 }
 
+/** Which packets are inspected. */
 export interface InspectOptions {
   /** Which records count: a packet is shown if one of its records does. */
   readonly filter?: (sighting: Sighting) => boolean;
@@ -107,21 +111,31 @@ function pairedBy(packets: readonly PairedPacket[]): Inspection["pairedBy"] {
 function sortIntoConnections(packets: readonly PairedPacket[]): Owner[] {
   const book = new FlowBook<Owner>();
   const owners: Owner[] = [];
+  const fragmented = new Map<string, View<Owner>>();
   packets.forEach((packet, index) => {
     const [first] = packet.sightings;
     if (first === undefined) return;
     const { seen } = first.fields;
-    const found = findOwner(book, packet);
+    const isLaterFragment = seen.header.fragmentOffset > 0;
+    const found = (isLaterFragment ? fragmented.get(fragmentKey(first)) : undefined) ?? findOwner(book, packet);
     const isSyn = first.fields.values.get("flags") === "S";
     const isAnew = isSyn && found !== undefined && found.owner.syn !== first.fields.values.get("seq");
     const view = found === undefined || isAnew ? { owner: newOwner(first), direction: "original" as const } : found;
     if (view !== found) owners.push(view.owner);
     const direction = seen.error === undefined ? view.direction : "error";
+    if (seen.header.moreFragments && !isLaterFragment)
+      for (const sighting of packet.sightings) fragmented.set(fragmentKey(sighting), view);
     view.owner.packets.push({ number: packet.id === undefined ? index + 1 : Number(packet.id), packet, direction });
-    if (direction !== "error")
+    if (direction !== "error" && !isLaterFragment)
       for (const { point, fields } of packet.sightings) book.add(point, fields.seen.flow, view);
   });
   return owners;
+}
+
+/** What a packet's fragments have in common at one point, RFC 791 §3.2; only the first one has ports. */
+function fragmentKey({ point, fields }: Sighting): string {
+  const { protocol, source, destination, identification } = fields.seen.header;
+  return `${point} ${protocol} ${source} ${destination} ${identification}`;
 }
 
 function newOwner({ fields }: Sighting): Owner {

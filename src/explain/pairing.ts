@@ -1,10 +1,11 @@
-import type { CapturedPacket } from "../pcap/index.ts";
-import { type CapturedFields, readFields } from "./captured-fields.ts";
+import type { CapturedInterface, CapturedPacket } from "../pcap/index.ts";
+import { type CapturedFields, cookedHeader, keptByAll, readFields } from "./captured-fields.ts";
 
 /** One capture's packets, and what to call its points that have no name. */
 export interface NamedCapture {
   readonly name: string;
   readonly packets: readonly CapturedPacket[];
+  readonly interfaces: readonly CapturedInterface[];
 }
 
 /** One record of a packet. */
@@ -12,6 +13,8 @@ export interface Sighting {
   readonly point: string;
   readonly record: CapturedPacket;
   readonly fields: CapturedFields;
+  /** Whether other points may be behind this one. */
+  readonly isOneForMany: boolean;
 }
 
 /** One packet, wherever it was captured, in order of time. */
@@ -36,17 +39,18 @@ const LONGEST_WAY = 5_000_000_000n;
  */
 export function pairPackets(captures: readonly NamedCapture[]): Pairing {
   const records = inOrder(captures);
+  const kept = keptByAll(records.map(({ record }) => record));
   const byId = new Map<string, PairedPacket>();
   const byContent = new Map<string, PairedPacket[]>();
   const packets: PairedPacket[] = [];
   let others = 0;
   for (const { capture, record } of records) {
-    const fields = readFields(record);
+    const fields = readFields(record, kept);
     if (fields === undefined) {
       others += 1;
       continue;
     }
-    const sighting = { point: pointOf(record, capture), record, fields };
+    const sighting = sightingOf(record, capture, fields);
     const id = record.packetId;
     const known = id === undefined ? findByContent(byContent, sighting) : byId.get(`${capture.name} ${id}`);
     if (known !== undefined) {
@@ -73,8 +77,21 @@ function inOrder(captures: readonly NamedCapture[]): { capture: NamedCapture; re
   return all.sort((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0));
 }
 
-function pointOf({ interface: source }: CapturedPacket, { name }: NamedCapture): string {
-  return source.name ?? source.description ?? name;
+/** On one interface that stands for many, as `any` does, the link's own header tells which one it was. */
+function sightingOf(record: CapturedPacket, { name, interfaces }: NamedCapture, fields: CapturedFields): Sighting {
+  const { interface: source } = record;
+  const cooked = cookedHeader(record);
+  const direction = record.direction ?? cooked.direction;
+  const title = source.name ?? source.description ?? name;
+  // Files that were merged may have several without a name.
+  const isOneOfMany = source.name === undefined && interfaces.length > 1;
+  const number = cooked.interface ?? (isOneOfMany ? interfaces.indexOf(source) : undefined);
+  return {
+    point: number === undefined ? title : `${title} interface ${number}`,
+    record: direction === record.direction ? record : { ...record, direction },
+    fields,
+    isOneForMany: source.name === undefined && number === undefined,
+  };
 }
 
 /** The latest packet that the record may be of. */
@@ -96,8 +113,7 @@ const REPETITION = 50_000_000n;
 
 function isAlike(one: Sighting, other: Sighting): boolean {
   const [before, after] = [one.record.time, other.record.time];
-  const isOneForMany = other.record.interface.name === undefined;
-  if (isOneForMany && before !== undefined && after !== undefined && after - before < REPETITION) return false;
+  if (other.isOneForMany && before !== undefined && after !== undefined && after - before < REPETITION) return false;
   if (one.point !== other.point || one.record.direction !== other.record.direction) return false;
   const names = ["source", "destination", "source port", "destination port", "TTL"] as const;
   return names.every((name) => one.fields.values.get(name) === other.fields.values.get(name));

@@ -51,6 +51,7 @@ export interface TraceOutcome {
   readonly ways: number;
 }
 
+/** Every way that chance allows, with its probability. */
 export interface TraceOutcomes {
   /** The likeliest first. */
   readonly outcomes: readonly TraceOutcome[];

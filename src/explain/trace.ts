@@ -1,4 +1,5 @@
 import {
+  type ConnectionEnds,
   describeArp,
   describeIcmp,
   describeIpv4,
@@ -52,6 +53,8 @@ function describeDetail(event: PacketEvent): string {
       return `reassembled from ${event.from} fragments`;
     case "balanced":
       return `${event.service}: to ${event.backend}, ${event.reason}`;
+    case "proxied":
+      return `${event.service}: ${describeEnds(event.own)} (${event.backend}) carries ${describeEnds(event.client)}`;
     case "encapsulated":
       return `into ${event.in} ${formatIpv4(event.source)} > ${formatIpv4(event.destination)}`;
     case "decapsulated":
@@ -63,6 +66,10 @@ function describeDetail(event: PacketEvent): string {
     case "dropped":
       return `dropped: ${event.reason}${event.rule === undefined ? "" : ` by ${describeRule(event.rule)}`}`;
   }
+}
+
+function describeEnds({ source, sourcePort, destination, destinationPort }: ConnectionEnds): string {
+  return `${formatIpv4(source)}:${sourcePort} > ${formatIpv4(destination)}:${destinationPort}`;
 }
 
 function describeInterfaces({

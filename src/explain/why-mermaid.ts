@@ -28,7 +28,16 @@ function connectionLines(connection: Connection, step: number, ids: Ids): string
   const order = [...ids.values()].filter((id) => used.includes(id));
   const over = order.length === 1 ? order[0] : `${order[0]},${order.at(-1)}`;
   const title = `Step ${step}, connection ${number}: ${protocol} to ${asked.destination}, ${OUTCOME_WORDS[outcome]}`;
-  return [`Note over ${over}: ${text(title)}`, ...connection.journeys.flatMap((journey) => journeyLines(journey, ids))];
+  const joined = connection.joined.flatMap(({ side, box, step: there, number: other, flow }) => {
+    const words = side === "client" ? "opens this connection for" : "carries it on with";
+    const note = `${words} step ${there}, connection ${other}: ${flow.source} → ${flow.destination}`;
+    return ids.has(box) ? [`Note over ${ids.get(box)}: ${text(note)}`] : [];
+  });
+  return [
+    `Note over ${over}: ${text(title)}`,
+    ...joined,
+    ...connection.journeys.flatMap((journey) => journeyLines(journey, ids)),
+  ];
 }
 
 /** A solid arrow for the way there, a dotted one for the way back. */

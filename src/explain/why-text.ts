@@ -16,9 +16,13 @@ import { labelled, wrap } from "./wrap.ts";
 export interface TextStyle {
   /** Columns. */
   readonly width: number;
+  /** For headings. */
   readonly strong: (text: string) => string;
+  /** For what may be skipped. */
   readonly aside: (text: string) => string;
+  /** For what went as expected. */
   readonly good: (text: string) => string;
+  /** For drops and refusals. */
   readonly bad: (text: string) => string;
 }
 

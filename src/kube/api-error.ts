@@ -1,3 +1,4 @@
+/** Why the API server refused, in its own words for it. */
 export type ApiErrorReason = "AlreadyExists" | "NotFound" | "Invalid" | "BadRequest" | "InternalError";
 
 /** A refusal by the API server; `message` is the line that kubectl prints. */

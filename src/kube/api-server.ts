@@ -9,14 +9,17 @@ import {
   unsupportedValue,
 } from "./api-error.ts";
 import { applyPatch, jsonMergePatch, strategicMergePatch } from "./merge-patch.ts";
-import type { Deployment, EndpointSlice, Kind, KubeObject, ObjectMeta, ObjectOf, Pod, Service } from "./model.ts";
+import type { Deployment, EndpointSlice, Kind, KubeObject, ObjectOf, Pod, Service } from "./model.ts";
 import { checkDns1123Subdomain } from "./name-rules.ts";
+import { isSameObject, keyOf, namespaceOf, type ObjectKey, ObjectStore, referenceTo } from "./object-store.ts";
 import { withoutNulls } from "./read-objects.ts";
 import { findKind, qualifiedPlural, type ResourceKind, resourceKind } from "./resource-kinds.ts";
+import { sameValue } from "./same-value.ts";
 import { withIngressDefaults } from "./service-defaults.ts";
 import { ServiceStorage, type ServiceStorageOptions } from "./service-storage.ts";
 import { isRecord, quoteValue } from "./shape.ts";
 
+/** What an API server needs from outside: time, chance and the ranges it allocates from. */
 export interface ApiServerOptions extends ServiceStorageOptions {
   /** What objects made now get as their creation time, such as `2026-01-01T00:00:00Z`; without it they get none. */
   readonly timestamp?: () => string;
@@ -26,15 +29,11 @@ export interface ApiServerOptions extends ServiceStorageOptions {
 export interface ObjectChange {
   readonly type: "added" | "modified" | "deleted";
   readonly object: KubeObject;
+  /** What stood in its place before. */
+  readonly before?: KubeObject;
 }
 
-/** Names an object. The namespace means nothing for nodes. */
-export interface ObjectKey {
-  readonly kind: Kind;
-  readonly name: string;
-  readonly namespace?: string;
-}
-
+/** How a patch is merged, as `kubectl patch --type` has it. */
 export type PatchKind = "strategic" | "merge";
 
 /** What a change came to: the object as stored, and whether it differs from before. */
@@ -49,7 +48,7 @@ export interface Stored<T extends KubeObject = KubeObject> {
  * need not be made before they are used.
  */
 export class ApiServer {
-  readonly #objects = new Map<string, KubeObject>();
+  readonly #objects = new ObjectStore();
   /** Manifests as last applied, to see what a later one leaves out. */
   readonly #applied = new Map<string, unknown>();
   readonly #watchers = new Set<(change: ObjectChange) => void>();
@@ -66,20 +65,25 @@ export class ApiServer {
     return this.#services.firstClusterIp;
   }
 
+  /** Stores a new object, with what the control plane fills in. @throws ApiError when it is refused. */
   create(manifest: unknown): KubeObject {
-    const given = readManifest(manifest);
-    const key = keyOf(given);
-    if (this.#objects.has(key)) throw alreadyExists(qualifiedPlural(resourceKind(given.kind)), given.metadata.name);
-    return this.#store(key, this.#stamped(this.#prepareNew(given)), "added");
+    return this.add(readManifest(manifest));
+  }
+
+  /** Like {@link create} for a controller, whose objects have the right shape. */
+  add(given: KubeObject): KubeObject {
+    if (this.#objects.get(referenceTo(given)) !== undefined)
+      throw alreadyExists(qualifiedPlural(resourceKind(given.kind)), given.metadata.name);
+    return this.#store(this.#stamped(this.#prepareNew(given)), undefined);
   }
 
   /** `kubectl apply`: creates the object, or changes what this manifest and the one applied before it say about it. */
   apply(manifest: unknown): Stored {
     const given = readManifest(manifest);
     const key = keyOf(given);
-    const old = this.#objects.get(key);
+    const old = this.#objects.get(referenceTo(given));
     if (old === undefined) {
-      const object = this.create(given);
+      const object = this.add(given);
       this.#applied.set(key, given);
       return { object, change: "created" };
     }
@@ -102,9 +106,9 @@ export class ApiServer {
     return this.#putStatus(old, "status" in next ? next.status : undefined);
   }
 
-  /** Puts `object` in the place of the stored one of the same name. */
+  /** Puts a controller's or a node's `object`, which has the right shape, in the place of the stored one of the same name. */
   replace(object: KubeObject): Stored {
-    return this.#change(this.require(referenceTo(object)), object);
+    return this.#update(this.require(referenceTo(object)), object);
   }
 
   /** Changes `status` and nothing else, as controllers do; what a status may say is not checked. */
@@ -113,6 +117,15 @@ export class ApiServer {
     status: ObjectOf<K> extends { status?: infer S } ? S : never,
   ): Stored {
     return this.#putStatus(this.require(key), status);
+  }
+
+  /** Makes a controller's object, or puts it in the place of the stored one of the same name. */
+  put(object: KubeObject): KubeObject {
+    const old = this.#objects.get(referenceTo(object));
+    if (old === undefined) return this.add(object);
+    const { creationTimestamp } = old.metadata;
+    const stamp = creationTimestamp === undefined ? {} : { creationTimestamp };
+    return this.#update(old, { ...object, metadata: { ...object.metadata, ...stamp } } as KubeObject).object;
   }
 
   #putStatus(old: KubeObject, status: unknown): Stored {
@@ -148,25 +161,28 @@ export class ApiServer {
   /** Removes an object and what it owns at once: what a node does for a Pod that has stopped, and `--force --grace-period=0`. */
   remove(key: ObjectKey): KubeObject {
     const object = this.require(key);
-    const id = keyOf(object);
-    this.#objects.delete(id);
-    this.#applied.delete(id);
+    this.#objects.delete(object);
+    this.#applied.delete(keyOf(object));
     if (object.kind === "Service") this.#services.delete(object);
     this.#tell({ type: "deleted", object });
-    for (const owned of this.#ownedBy(object)) this.delete(referenceTo(owned));
+    for (const owned of this.ownedBy(object)) this.delete(referenceTo(owned));
     return object;
   }
 
+  /** The object; undefined when there is none. */
   get<K extends Kind>(kind: K, name: string, namespace = "default"): ObjectOf<K> | undefined {
-    return this.#objects.get(idOf({ kind, name, namespace })) as ObjectOf<K> | undefined;
+    return this.#objects.get({ kind, name, namespace }) as ObjectOf<K> | undefined;
   }
 
   /** All objects of a kind, by namespace and name. */
   list<K extends Kind>(kind: K, namespace?: string): readonly ObjectOf<K>[] {
-    const all = [...this.#objects.entries()].filter(([, object]) => object.kind === kind);
-    const sorted = all.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object as ObjectOf<K>);
-    if (namespace === undefined) return sorted;
-    return sorted.filter((object) => namespaceOf(object) === namespace);
+    const all = this.#objects.list(kind);
+    return namespace === undefined ? all : all.filter((object) => namespaceOf(object) === namespace);
+  }
+
+  /** What names `owner` as its owner. */
+  ownedBy(owner: KubeObject): readonly KubeObject[] {
+    return this.#objects.ownedBy(owner);
   }
 
   /** Calls `watcher` after each change, until the returned function is called. */
@@ -177,14 +193,18 @@ export class ApiServer {
 
   /** The object of this name. @throws ApiError when there is none. */
   require(key: ObjectKey): KubeObject {
-    const object = this.#objects.get(idOf(key));
+    const object = this.#objects.get(key);
     if (object === undefined) throw notFound(qualifiedPlural(resourceKind(key.kind)), key.name);
     return object;
   }
 
   #change(old: KubeObject, value: unknown): Stored {
     const next = readManifest(value);
-    if (keyOf(next) !== keyOf(old)) throw badRequest("the name, namespace and kind of an object may not change");
+    if (!isSameObject(next, old)) throw badRequest("the name, namespace and kind of an object may not change");
+    return this.#update(old, next);
+  }
+
+  #update(old: KubeObject, next: KubeObject): Stored {
     if (next.kind !== "Service" || old.kind !== "Service") return this.#put(old, withDefaults(next));
     // Only setStatus changes a status.
     const { status: _, ...service } = next;
@@ -193,14 +213,13 @@ export class ApiServer {
   }
 
   #put(old: KubeObject, next: KubeObject): Stored {
-    if (JSON.stringify(sortedKeys(old)) === JSON.stringify(sortedKeys(next)))
-      return { object: old, change: "unchanged" };
-    return { object: this.#store(keyOf(next), next, "modified"), change: "configured" };
+    if (sameValue(old, next)) return { object: old, change: "unchanged" };
+    return { object: this.#store(next, old), change: "configured" };
   }
 
-  #store(key: string, object: KubeObject, type: "added" | "modified"): KubeObject {
-    this.#objects.set(key, object);
-    this.#tell({ type, object });
+  #store(object: KubeObject, before: KubeObject | undefined): KubeObject {
+    this.#objects.set(object);
+    this.#tell(before === undefined ? { type: "added", object } : { type: "modified", object, before });
     return object;
   }
 
@@ -223,38 +242,12 @@ export class ApiServer {
   #markDeleted(pod: Pod): KubeObject {
     if (pod.metadata.deletionTimestamp !== undefined) return pod;
     const deletionTimestamp = this.#timestamp?.() ?? "1970-01-01T00:00:00Z";
-    return this.#store(keyOf(pod), { ...pod, metadata: { ...pod.metadata, deletionTimestamp } }, "modified");
-  }
-
-  #ownedBy(owner: KubeObject): readonly KubeObject[] {
-    const isOwner = (meta: ObjectMeta) =>
-      (meta.ownerReferences ?? []).some((entry) => entry.kind === owner.kind && entry.name === owner.metadata.name);
-    return [...this.#objects.values()].filter(
-      (object) => namespaceOf(object) === namespaceOf(owner) && isOwner(object.metadata),
-    );
+    return this.#store({ ...pod, metadata: { ...pod.metadata, deletionTimestamp } }, pod);
   }
 
   #tell(change: ObjectChange): void {
-    for (const watcher of [...this.#watchers]) watcher(change);
+    for (const watcher of this.#watchers) watcher(change);
   }
-}
-
-/** The key by which an object is asked for. */
-export function referenceTo(object: KubeObject): ObjectKey {
-  const namespace = namespaceOf(object);
-  return { kind: object.kind, name: object.metadata.name, ...(namespace === undefined ? {} : { namespace }) };
-}
-
-function namespaceOf(object: KubeObject): string | undefined {
-  return "namespace" in object.metadata ? object.metadata.namespace : undefined;
-}
-
-function keyOf(object: KubeObject): string {
-  return idOf(referenceTo(object));
-}
-
-function idOf({ kind, namespace, name }: ObjectKey): string {
-  return resourceKind(kind).namespaced ? `${kind}/${namespace ?? "default"}/${name}` : `${kind}//${name}`;
 }
 
 /** Narrows a manifest; what is wrong with it is told as the API server tells it. */
@@ -330,14 +323,4 @@ function withServiceStatus(service: Service): Service {
 function isRunning(pod: Pod): boolean {
   const phase = pod.status?.phase ?? "Pending";
   return pod.spec.nodeName !== undefined && phase === "Running" && pod.spec.terminationGracePeriodSeconds !== 0;
-}
-
-function sortedKeys(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortedKeys);
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .sort()
-      .map((key) => [key, sortedKeys(value[key])]),
-  );
 }

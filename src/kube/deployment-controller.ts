@@ -17,6 +17,8 @@ export interface PodChanges {
 export interface PodNaming {
   readonly chance: Chance;
   readonly pins?: readonly PodPin[];
+  /** Whether a Pod of the namespace has this name; only those that are passed in are asked when left out. */
+  readonly isTaken?: (name: string) => boolean;
 }
 
 /**
@@ -60,7 +62,9 @@ export function isOwnedBy(pod: Pod, deployment: Deployment): boolean {
 /** Those to give up first: not yet on a node, not ready, crowded on one node, young (k8s.io/kubernetes pkg/controller ActivePods). */
 function dispensable(pods: readonly Pod[], count: number): readonly Pod[] {
   if (count <= 0) return [];
-  const crowd = (pod: Pod) => pods.filter((other) => other.spec.nodeName === pod.spec.nodeName).length;
+  const crowds = new Map<string | undefined, number>();
+  for (const { spec } of pods) crowds.set(spec.nodeName, (crowds.get(spec.nodeName) ?? 0) + 1);
+  const crowd = (pod: Pod): number => crowds.get(pod.spec.nodeName) ?? 0;
   const ranked = pods.map((pod, index) => ({
     pod,
     rank: [pod.spec.nodeName === undefined ? 0 : 1, isPodReady(pod) ? 1 : 0, -crowd(pod), -index],
@@ -78,43 +82,43 @@ function compareRanks(a: readonly number[], b: readonly number[]): number {
 }
 
 function newPods(deployment: Deployment, count: number, pods: readonly Pod[], naming: PodNaming): readonly Pod[] {
-  const taken = new Set(pods.filter((pod) => pod.metadata.namespace === deployment.metadata.namespace).map(nameOf));
-  const created: Pod[] = [];
-  for (let i = 0; i < count; i++) {
-    const pod = newPod(deployment, freeName(deployment, taken, naming));
-    taken.add(pod.metadata.name);
-    created.push(pod);
-  }
-  return created;
+  if (count <= 0) return [];
+  const { namespace } = deployment.metadata;
+  const taken = new Set(pods.filter((pod) => pod.metadata.namespace === namespace).map((pod) => pod.metadata.name));
+  const isTaken = (name: string): boolean => taken.has(name) || naming.isTaken?.(name) === true;
+  const make = podMaker(deployment);
+  return Array.from({ length: count }, () => {
+    const name = freeName(make.prefix, isTaken, naming);
+    taken.add(name);
+    return make.pod(name);
+  });
 }
 
-function freeName(deployment: Deployment, taken: ReadonlySet<string>, naming: PodNaming): string {
-  const pinned = (naming.pins ?? []).find((pin) => pin.name !== undefined && !taken.has(pin.name))?.name;
+function freeName(prefix: string, isTaken: (name: string) => boolean, naming: PodNaming): string {
+  const pinned = (naming.pins ?? []).find((pin) => pin.name !== undefined && !isTaken(pin.name))?.name;
   if (pinned !== undefined) return pinned;
-  const prefix = `${deployment.metadata.name}-${templateHash(deployment.spec.template)}`;
   let name = `${prefix}-${randomSuffix(naming.chance)}`;
-  while (taken.has(name)) name = `${prefix}-${randomSuffix(naming.chance)}`;
+  while (isTaken(name)) name = `${prefix}-${randomSuffix(naming.chance)}`;
   return name;
 }
 
-function newPod(deployment: Deployment, name: string): Pod {
+/** What a Deployment's Pods are made by: they share everything but their names. */
+function podMaker(deployment: Deployment): { readonly prefix: string; readonly pod: (name: string) => Pod } {
   const { template } = deployment.spec;
-  const labels = { ...template.metadata?.labels, [TEMPLATE_HASH_LABEL]: templateHash(template) };
-  return {
+  const { name: owner, namespace } = deployment.metadata;
+  const hash = templateHash(template);
+  const shared = {
+    namespace,
+    labels: { ...template.metadata?.labels, [TEMPLATE_HASH_LABEL]: hash },
+    ...(template.metadata?.annotations === undefined ? {} : { annotations: template.metadata.annotations }),
+    ownerReferences: [{ kind: "Deployment", name: owner, controller: true }],
+  };
+  const pod = (name: string): Pod => ({
     apiVersion: "v1",
     kind: "Pod",
-    metadata: {
-      name,
-      namespace: deployment.metadata.namespace,
-      labels,
-      ...(template.metadata?.annotations === undefined ? {} : { annotations: template.metadata.annotations }),
-      ownerReferences: [{ kind: "Deployment", name: deployment.metadata.name, controller: true }],
-    },
+    metadata: { name, ...shared },
     spec: template.spec,
     status: { phase: "Pending" },
-  };
-}
-
-function nameOf(pod: Pod): string {
-  return pod.metadata.name;
+  });
+  return { prefix: `${owner}-${hash}`, pod };
 }

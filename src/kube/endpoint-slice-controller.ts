@@ -14,9 +14,10 @@ const MAX_ENDPOINTS = 100;
 
 export interface SliceInput {
   readonly service: Service;
+  /** In the order of their names; those that are not selected are left out. */
   readonly pods: readonly Pod[];
-  readonly nodes: readonly Node[];
-  /** All slices there are; those of other Services and those made by hand are left alone. */
+  readonly nodeOf: (name: string) => Node | undefined;
+  /** Those of other Services and those made by hand are left alone. */
   readonly slices: readonly EndpointSlice[];
 }
 
@@ -64,7 +65,7 @@ function isManagedFor(slice: EndpointSlice, service: Service): boolean {
 }
 
 function groupByPorts(input: SliceInput): readonly SliceContent[] {
-  const { service, pods, nodes } = input;
+  const { service, pods, nodeOf } = input;
   const groups = new Map<string, { ports: readonly SlicePort[]; endpoints: SliceEndpoint[] }>();
   for (const pod of pods) {
     const address = podAddress(pod);
@@ -73,7 +74,7 @@ function groupByPorts(input: SliceInput): readonly SliceContent[] {
     const key = JSON.stringify(ports);
     const group = groups.get(key) ?? { ports, endpoints: [] };
     groups.set(key, group);
-    group.endpoints.push(sliceEndpoint(service, pod, address, nodes));
+    group.endpoints.push(sliceEndpoint(service, pod, address, nodeOf));
   }
   return [...groups.values()];
 }
@@ -112,12 +113,12 @@ function namedPort(pod: Pod, name: string, protocol: string): number | undefined
   return ports.find((port) => port.name === name && (port.protocol ?? "TCP") === protocol)?.containerPort;
 }
 
-function sliceEndpoint(service: Service, pod: Pod, address: string, nodes: readonly Node[]): SliceEndpoint {
+function sliceEndpoint(service: Service, pod: Pod, address: string, nodeOf: SliceInput["nodeOf"]): SliceEndpoint {
   const serving = isPodReady(pod);
   const terminating = isTerminating(pod);
   const ready = service.spec.publishNotReadyAddresses === true || (serving && !terminating);
   const { nodeName, hostname, subdomain } = pod.spec;
-  const zone = nodes.find((node) => node.metadata.name === nodeName)?.metadata.labels?.[ZONE_LABEL];
+  const zone = nodeName === undefined ? undefined : nodeOf(nodeName)?.metadata.labels?.[ZONE_LABEL];
   const hints = ready ? hintsFor(service, nodeName, zone) : undefined;
   return {
     addresses: [address],

@@ -19,14 +19,14 @@ export {
   ApiServer,
   type ApiServerOptions,
   type ObjectChange,
-  type ObjectKey,
   type PatchKind,
-  referenceTo,
   type Stored,
 } from "./api-server.ts";
 export type { Chance } from "./band-allocator.ts";
 export { chainHash, endpointChainName, type ServiceChainKind, serviceChainName } from "./chain-names.ts";
+export { backOffSeconds, isRestarted, restartCount, withContainerState } from "./container-restart.ts";
 export { type ControlPlanePins, type LoadBalancerPin, type PodPin, pinFor } from "./control-plane-pins.ts";
+export { ControllerManager, type ControllerManagerOptions } from "./controller-manager.ts";
 export {
   isOwnedBy,
   type PodChanges,
@@ -63,6 +63,7 @@ export {
   type IpSetType,
   matchesIpSet,
 } from "./ip-sets.ts";
+export { IptablesRulebook, rulebookKey } from "./iptables-rulebook.ts";
 export { iptablesRules } from "./iptables-rules.ts";
 export { formatIpvsRules, type IpvsRules, ipvsRules } from "./ipvs-rules.ts";
 export { formatIpvsServices, type IpvsServer, type IpvsService } from "./ipvs-services.ts";
@@ -77,6 +78,14 @@ export { formatNftTable } from "./nft-format.ts";
 export { nftablesRules } from "./nft-rules.ts";
 export type * from "./nft-table.ts";
 export {
+  evictionSeconds,
+  withNodeReachable,
+  withNodeUnreachable,
+  withPodUnreachable,
+} from "./node-lifecycle.ts";
+export { keyOf, type ObjectKey, referenceTo } from "./object-store.ts";
+export {
+  areContainersReady,
   bindPod,
   isFinished,
   isPodReady,
@@ -102,8 +111,12 @@ export {
   primaryAddress,
 } from "./proxy-config.ts";
 export type { ProxyInput } from "./proxy-input.ts";
+export { ProxyObjects, type ServiceSource } from "./proxy-objects.ts";
 export { ofKind, type ReadObjects, readObjects } from "./read-objects.ts";
 export { findKindByWord, qualifiedPlural, type ResourceKind, resourceKind } from "./resource-kinds.ts";
-export { isNodeReady, scheduleNode } from "./scheduler.ts";
+export { isNodeReady, NodeLoads, Scheduler, scheduleNode } from "./scheduler.ts";
+export { SelectionIndex } from "./selection-index.ts";
 export { healthCheckNodePortOf, type ServicePort, servicePortKey, servicePorts } from "./service-ports.ts";
+export { SliceIndex } from "./slice-index.ts";
+export { staleConnections } from "./stale-connections.ts";
 export { type UserspacePort, type UserspaceRules, userspaceRules } from "./userspace-rules.ts";

@@ -8,6 +8,7 @@ import type { ServicePlan } from "./service-plan.ts";
  * The virtual servers of ipvs mode: one for each address and port that a Service answers on, with the endpoints behind it.
  */
 
+/** A virtual server as `ipvsadm` shows it. */
 export interface IpvsService {
   readonly protocol: ServiceProtocol;
   readonly address: Ipv4Address;
@@ -26,6 +27,7 @@ export interface IpvsServer {
   readonly weight: number;
 }
 
+const PROTOCOL_NUMBERS: Readonly<Record<ServiceProtocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
 const SERVICE_OPTION: Readonly<Record<ServiceProtocol, string>> = { TCP: "-t", UDP: "-u", SCTP: "--sctp-service" };
 
 /** The virtual servers of all plans; of two with the same address and port the first counts. */
@@ -52,9 +54,10 @@ export function ipvsBoundAddresses(plans: readonly ServicePlan[], config: KubePr
   return [...new Set([...plans.map(({ port }) => port.clusterIp), ...foreign])].sort((a, b) => a - b);
 }
 
-/** The virtual servers as `ipvsadm-save -n` prints them. */
+/** The virtual servers as `ipvsadm-save -n` prints them: sorted by protocol, address and port, and so the servers of each. */
 export function formatIpvsServices(services: readonly IpvsService[]): string {
   return services
+    .toSorted((a, b) => PROTOCOL_NUMBERS[a.protocol] - PROTOCOL_NUMBERS[b.protocol] || byAddress(a, b))
     .flatMap(formatService)
     .map((line) => `${line}\n`)
     .join("");
@@ -88,8 +91,12 @@ function formatService(service: IpvsService): readonly string[] {
   const flags = service.scheduler === "mh" ? " -b mh-port" : "";
   return [
     `-A ${where} -s ${service.scheduler}${persistence}${flags}`,
-    ...service.servers.map(
-      (server) => `-a ${where} -r ${formatAddressPort(server.address, server.port)} -m -w ${server.weight}`,
-    ),
+    ...service.servers
+      .toSorted(byAddress)
+      .map((server) => `-a ${where} -r ${formatAddressPort(server.address, server.port)} -m -w ${server.weight}`),
   ];
+}
+
+function byAddress(a: IpvsServer | IpvsService, b: IpvsServer | IpvsService): number {
+  return a.address - b.address || a.port - b.port;
 }

@@ -1,6 +1,7 @@
+import { restartCount } from "./container-restart.ts";
 import type { KubernetesVersion } from "./health.ts";
 import type { Deployment, EndpointSlice, KubeObject, Node, Pod, Service } from "./model.ts";
-import { isPodReady, podAddress } from "./pod.ts";
+import { areContainersReady, podAddress } from "./pod.ts";
 import { isNodeReady } from "./scheduler.ts";
 
 /*
@@ -60,6 +61,8 @@ function headerFor(kind: KubeObject["kind"], { version, wide = false }: TableOpt
       return ["NAME", "ADDRESSTYPE", "PORTS", "ENDPOINTS", "AGE"];
     case "Namespace":
       return ["NAME", "STATUS", "AGE"];
+    case "ServiceCIDR":
+      return ["NAME", "CIDRS", "AGE"];
   }
 }
 
@@ -82,6 +85,8 @@ function rowFor(object: KubeObject, options: TableOptions): readonly string[] {
       return sliceRow(object, age);
     case "Namespace":
       return [object.metadata.name, "Active", age];
+    case "ServiceCIDR":
+      return [object.metadata.name, object.spec.cidrs.join(","), age];
   }
 }
 
@@ -132,9 +137,9 @@ function podRow(pod: Pod, age: string, { version, wide }: TableOptions): readonl
   const extra = isBefore(version, 11) ? [] : ["<none>", "<none>"];
   return [
     pod.metadata.name,
-    `${isPodReady(pod) ? count : 0}/${count}`,
+    `${areContainersReady(pod) ? count : 0}/${count}`,
     podStatus(pod),
-    "0",
+    String(restartCount(pod)),
     age,
     ...(wide ? [...address, ...extra] : []),
   ];
@@ -145,6 +150,9 @@ function podStatus(pod: Pod): string {
   const phase = pod.status?.phase ?? "Pending";
   if (phase === "Succeeded") return "Completed";
   if (phase === "Failed") return "Error";
+  const [first] = (pod.status?.containerStatuses ?? []).filter(({ ready }) => !ready);
+  const reason = first?.state?.waiting?.reason ?? first?.state?.terminated?.reason;
+  if (reason !== undefined) return reason;
   return phase === "Pending" && pod.spec.nodeName !== undefined ? "ContainerCreating" : phase;
 }
 

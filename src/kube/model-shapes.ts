@@ -2,6 +2,8 @@ import type {
   Condition,
   Container,
   ContainerPort,
+  ContainerState,
+  ContainerStatus,
   Deployment,
   DeploymentSpec,
   EndpointHints,
@@ -16,11 +18,13 @@ import type {
   ObjectMeta,
   OwnerReference,
   Pod,
+  PodDnsConfig,
   PodSpec,
   PodStatus,
   PodTemplate,
   PreStopHook,
   Service,
+  ServiceCidr,
   ServicePortSpec,
   ServiceProtocol,
   ServiceSpec,
@@ -173,10 +177,34 @@ const POD_SPEC: Shape<PodSpec> = object<PodSpec>({
   hostNetwork: flag,
   hostname: text,
   subdomain: text,
-  tolerations: listOf(object<Toleration>({ key: text, operator: text, value: text, effect: text })),
+  tolerations: listOf(
+    object<Toleration>({
+      key: text,
+      operator: text,
+      value: text,
+      effect: text,
+      tolerationSeconds: whole(-(2 ** 53), 2 ** 53),
+    }),
+  ),
   readinessGates: listOf(object<{ conditionType: string }>({ conditionType: required(text) })),
   terminationGracePeriodSeconds: whole(0, 2 ** 31),
   restartPolicy: text,
+  dnsConfig: object<PodDnsConfig>({
+    nameservers: listOf(text),
+    searches: listOf(text),
+    options: listOf(object<{ name: string; value?: string }>({ name: required(text), value: text })),
+  }),
+});
+
+const CONTAINER_STATUS: Shape<ContainerStatus> = object<ContainerStatus>({
+  name: required(text),
+  ready: required(flag),
+  restartCount: required(whole(0, 2 ** 31)),
+  state: object<ContainerState>({
+    running: mapOf(anything),
+    waiting: object<{ reason?: string }>({ reason: text }),
+    terminated: object<{ reason?: string; exitCode?: number }>({ reason: text, exitCode: whole(-(2 ** 31), 2 ** 31) }),
+  }),
 });
 
 export const POD: Shape<Pod> = object<Pod>({
@@ -190,6 +218,7 @@ export const POD: Shape<Pod> = object<Pod>({
     podIPs: listOf(object<{ ip: string }>({ ip: required(text) })),
     hostIP: text,
     conditions: listOf(CONDITION),
+    containerStatuses: listOf(CONTAINER_STATUS),
   }),
 });
 
@@ -216,4 +245,11 @@ export const NAMESPACE: Shape<Namespace> = object<Namespace>({
   apiVersion: required(text),
   kind: required(oneOf("Namespace")),
   metadata: required(META),
+});
+
+export const SERVICE_CIDR: Shape<ServiceCidr> = object<ServiceCidr>({
+  apiVersion: required(text),
+  kind: required(oneOf("ServiceCIDR")),
+  metadata: required(META),
+  spec: required(object<ServiceCidr["spec"]>({ cidrs: required(STRINGS) })),
 });

@@ -3,6 +3,7 @@
  * an object keeps fields that are not named here.
  */
 
+/** metadata of any object. */
 export interface ObjectMeta {
   readonly name: string;
   readonly generateName?: string;
@@ -19,6 +20,7 @@ export interface NamespacedMeta extends ObjectMeta {
   readonly namespace: string;
 }
 
+/** The object that an object belongs to, and goes with. */
 export interface OwnerReference {
   readonly kind: string;
   readonly name: string;
@@ -28,9 +30,12 @@ export interface OwnerReference {
 /** Transport protocols that a Service can name. */
 export type ServiceProtocol = "TCP" | "UDP" | "SCTP";
 
+/** How far a Service can be reached. */
 export type ServiceType = "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+/** Whether a Service may use endpoints on other nodes. */
 export type TrafficPolicy = "Cluster" | "Local";
 
+/** v1 Service. */
 export interface Service {
   readonly apiVersion: string;
   readonly kind: "Service";
@@ -39,6 +44,7 @@ export interface Service {
   readonly status?: ServiceStatus;
 }
 
+/** What a Service is: its type, addresses, ports and policies. */
 export interface ServiceSpec {
   readonly type?: ServiceType;
   readonly selector?: Readonly<Record<string, string>>;
@@ -62,6 +68,7 @@ export interface ServiceSpec {
   readonly trafficDistribution?: string;
 }
 
+/** A port of a Service, and the target port behind it. */
 export interface ServicePortSpec {
   readonly name?: string;
   readonly protocol?: ServiceProtocol;
@@ -70,10 +77,12 @@ export interface ServicePortSpec {
   readonly nodePort?: number;
 }
 
+/** What came of a Service: the load balancer's addresses. */
 export interface ServiceStatus {
   readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerIngress[] };
 }
 
+/** An address at which a load balancer answers. */
 export interface LoadBalancerIngress {
   readonly ip?: string;
   readonly hostname?: string;
@@ -81,6 +90,7 @@ export interface LoadBalancerIngress {
   readonly ipMode?: "VIP" | "Proxy";
 }
 
+/** discovery.k8s.io/v1 EndpointSlice: addresses behind a Service. */
 export interface EndpointSlice {
   readonly apiVersion: string;
   readonly kind: "EndpointSlice";
@@ -90,6 +100,7 @@ export interface EndpointSlice {
   readonly ports?: readonly SlicePort[];
 }
 
+/** One endpoint of a slice, with its conditions and its node. */
 export interface SliceEndpoint {
   readonly addresses: readonly string[];
   readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
@@ -106,12 +117,14 @@ export interface EndpointHints {
   readonly forNodes?: readonly { readonly name: string }[];
 }
 
+/** A port of a slice's endpoints. */
 export interface SlicePort {
   readonly name?: string;
   readonly protocol?: ServiceProtocol;
   readonly port?: number;
 }
 
+/** v1 Node. */
 export interface Node {
   readonly apiVersion: string;
   readonly kind: "Node";
@@ -120,6 +133,7 @@ export interface Node {
   readonly status?: NodeStatus;
 }
 
+/** What a Node is set to: its pod range and taints. */
 export interface NodeSpec {
   readonly podCIDR?: string;
   readonly podCIDRs?: readonly string[];
@@ -127,23 +141,27 @@ export interface NodeSpec {
   readonly taints?: readonly Taint[];
 }
 
+/** What keeps pods off a node that do not tolerate it. */
 export interface Taint {
   readonly key: string;
   readonly value?: string;
   readonly effect: string;
 }
 
+/** What a Node says of itself: addresses and conditions. */
 export interface NodeStatus {
   readonly addresses?: readonly { readonly type: string; readonly address: string }[];
   readonly conditions?: readonly Condition[];
   readonly nodeInfo?: { readonly kubeletVersion?: string };
 }
 
+/** A condition in a status, such as `Ready`. */
 export interface Condition {
   readonly type: string;
   readonly status: string;
 }
 
+/** v1 Pod. */
 export interface Pod {
   readonly apiVersion: string;
   readonly kind: "Pod";
@@ -152,6 +170,7 @@ export interface Pod {
   readonly status?: PodStatus;
 }
 
+/** What a pod runs, and where. */
 export interface PodSpec {
   readonly containers: readonly Container[];
   readonly nodeName?: string;
@@ -163,15 +182,27 @@ export interface PodSpec {
   readonly readinessGates?: readonly { readonly conditionType: string }[];
   readonly terminationGracePeriodSeconds?: number;
   readonly restartPolicy?: string;
+  readonly dnsConfig?: PodDnsConfig;
 }
 
+/** What goes into a pod's resolv.conf beside the cluster's own. */
+export interface PodDnsConfig {
+  readonly nameservers?: readonly string[];
+  readonly searches?: readonly string[];
+  readonly options?: readonly { readonly name: string; readonly value?: string }[];
+}
+
+/** A taint that a pod puts up with. */
 export interface Toleration {
   readonly key?: string;
   readonly operator?: string;
   readonly value?: string;
   readonly effect?: string;
+  /** How long the taint is tolerated; for ever when left out. */
+  readonly tolerationSeconds?: number;
 }
 
+/** A container of a pod. */
 export interface Container {
   readonly name: string;
   readonly image?: string;
@@ -189,6 +220,7 @@ export interface PreStopHook {
   readonly exec?: { readonly command?: readonly string[] };
 }
 
+/** A port that a container names. */
 export interface ContainerPort {
   readonly name?: string;
   readonly containerPort: number;
@@ -196,14 +228,32 @@ export interface ContainerPort {
   readonly protocol?: ServiceProtocol;
 }
 
+/** Where a pod got to: its phase, addresses and conditions. */
 export interface PodStatus {
   readonly phase?: string;
   readonly podIP?: string;
   readonly podIPs?: readonly { readonly ip: string }[];
   readonly hostIP?: string;
   readonly conditions?: readonly Condition[];
+  readonly containerStatuses?: readonly ContainerStatus[];
 }
 
+/** How a container is doing. */
+export interface ContainerStatus {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly restartCount: number;
+  readonly state?: ContainerState;
+}
+
+/** One of the three. */
+export interface ContainerState {
+  readonly running?: Readonly<Record<string, unknown>>;
+  readonly waiting?: { readonly reason?: string };
+  readonly terminated?: { readonly reason?: string; readonly exitCode?: number };
+}
+
+/** apps/v1 Deployment. */
 export interface Deployment {
   readonly apiVersion: string;
   readonly kind: "Deployment";
@@ -212,16 +262,19 @@ export interface Deployment {
   readonly status?: { readonly replicas?: number; readonly readyReplicas?: number };
 }
 
+/** How many pods of which template a Deployment wants. */
 export interface DeploymentSpec {
   readonly replicas?: number;
   readonly selector?: LabelSelector;
   readonly template: PodTemplate;
 }
 
+/** Which labels an object must have. */
 export interface LabelSelector {
   readonly matchLabels?: Readonly<Record<string, string>>;
 }
 
+/** What the pods of a Deployment are made from. */
 export interface PodTemplate {
   readonly metadata?: {
     readonly labels?: Readonly<Record<string, string>>;
@@ -230,14 +283,24 @@ export interface PodTemplate {
   readonly spec: PodSpec;
 }
 
+/** v1 Namespace. */
 export interface Namespace {
   readonly apiVersion: string;
   readonly kind: "Namespace";
   readonly metadata: ObjectMeta;
 }
 
+/** A range that cluster IPs are given out of (Kubernetes 1.33). */
+export interface ServiceCidr {
+  readonly apiVersion: string;
+  readonly kind: "ServiceCIDR";
+  readonly metadata: ObjectMeta;
+  readonly spec: { readonly cidrs: readonly string[] };
+}
+
 /** Every kind that natscope keeps. */
-export type KubeObject = Service | EndpointSlice | Node | Pod | Deployment | Namespace;
+export type KubeObject = Service | EndpointSlice | Node | Pod | Deployment | Namespace | ServiceCidr;
+/** The kinds of objects that natscope knows. */
 export type Kind = KubeObject["kind"];
 
 /** The object type of a kind: `ObjectOf<"Service">` is {@link Service}. */

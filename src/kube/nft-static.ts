@@ -106,6 +106,8 @@ function checkChains(config: KubeProxyConfig): readonly NftChain[] {
 
 function masqueradingChains(config: KubeProxyConfig): readonly NftChain[] {
   const mark = `0x${config.masqueradeMark.toString(16).padStart(8, "0")}`;
+  // nft shows a mask of leading bits as a prefix length, and this is one when the mark is bit 31.
+  const unmarked = config.masqueradeMark === 0x80000000 ? "0x00000000/1" : `& ${mark} == 0x00000000`;
   const clusterIps = ['ip daddr @cluster-ips reject comment "Reject traffic to invalid ports of ClusterIPs"'];
   if (config.serviceCidrs.length > 0)
     clusterIps.push(
@@ -114,11 +116,7 @@ function masqueradingChains(config: KubeProxyConfig): readonly NftChain[] {
   return [
     {
       name: "masquerading",
-      rules: [
-        `meta mark & ${mark} == 0x00000000 return`,
-        `meta mark set meta mark ^ ${mark}`,
-        "masquerade fully-random",
-      ],
+      rules: [`meta mark ${unmarked} return`, `meta mark set meta mark ^ ${mark}`, "masquerade fully-random"],
     },
     { name: "cluster-ips-check", rules: clusterIps },
     { name: "mark-for-masquerade", rules: [`meta mark set meta mark | ${mark}`] },

@@ -23,6 +23,7 @@ export interface NftSet {
   readonly timeoutSeconds?: number;
 }
 
+/** An element of a set or map, with its value in a map. */
 export interface NftElement {
   readonly key: NftKey;
   readonly comment?: string;
@@ -37,6 +38,7 @@ export interface NftKey {
   readonly port?: number;
 }
 
+/** A chain of nftables: a base chain when it has a hook. */
 export interface NftChain {
   readonly name: string;
   readonly comment?: string;

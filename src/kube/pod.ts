@@ -20,8 +20,11 @@ export function isFinished(pod: Pod): boolean {
 
 /** Its IPv4 address as text; `undefined` until the node has given it one. */
 export function podAddress(pod: Pod): string | undefined {
-  const addresses = [pod.status?.podIP, ...(pod.status?.podIPs ?? []).map((entry) => entry.ip)];
-  return addresses.find((text) => text !== undefined && parseIpv4(text) !== undefined);
+  const { podIP, podIPs = [] } = pod.status ?? {};
+  if (podIP === undefined && podIPs.length === 0) return undefined;
+  return [podIP, ...podIPs.map((entry) => entry.ip)].find(
+    (text) => text !== undefined && parseIpv4(text) !== undefined,
+  );
 }
 
 /** What the scheduler does. */
@@ -43,6 +46,18 @@ export function withReadiness(pod: Pod, containersReady: boolean): Pod {
   const before = pod.status?.conditions ?? [];
   const conditions = withCondition(withCondition(before, "Ready", ready), "ContainersReady", containersReady);
   return { ...pod, status: { ...pod.status, conditions } };
+}
+
+/** Not ready whatever its probes say: the node that would ask them is not heard of. */
+export function withNotReady(pod: Pod): Pod {
+  const conditions = withCondition(pod.status?.conditions ?? [], "Ready", false);
+  return { ...pod, status: { ...pod.status, conditions } };
+}
+
+/** Whether its containers run and their probes succeed, gates and the node's state aside. */
+export function areContainersReady(pod: Pod): boolean {
+  const isTold = (pod.status?.conditions ?? []).some(({ type }) => type === "ContainersReady");
+  return hasCondition(pod, isTold ? "ContainersReady" : "Ready");
 }
 
 /** Sets a condition of the Pod's own, such as the one a readiness gate waits for, and works out its readiness anew. */
@@ -85,7 +100,20 @@ function hasCondition(pod: Pod, type: string): boolean {
 
 function withCondition(conditions: readonly Condition[], type: string, value: boolean): readonly Condition[] {
   const status = value ? "True" : "False";
-  if (conditions.some((condition) => condition.type === type))
-    return conditions.map((condition) => (condition.type === type ? { ...condition, status } : condition));
-  return [...conditions, { type, status }];
+  const old = conditions.find((condition) => condition.type === type);
+  if (old === undefined) return [...conditions, conditionOf(type, status)];
+  if (old.status === status) return conditions;
+  const plain = Object.keys(old).length === 2;
+  const next = plain ? conditionOf(type, status) : { ...old, status };
+  return conditions.map((condition) => (condition === old ? next : condition));
+}
+
+const plainConditions = new Map<string, Condition>();
+
+/** A condition with nothing but its state: all Pods have the same ones. */
+function conditionOf(type: string, status: "True" | "False"): Condition {
+  const key = `${type}=${status}`;
+  const condition = plainConditions.get(key) ?? { type, status };
+  plainConditions.set(key, condition);
+  return condition;
 }

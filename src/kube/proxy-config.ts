@@ -1,15 +1,37 @@
 import { type Cidr, contains, type Ipv4Address, LOOPBACK, parseCidr, parseSloppyIpv4 } from "./address.ts";
 import type { Node } from "./model.ts";
 
+/** What kind of rules kube-proxy writes. */
 export type ProxyMode = "iptables" | "ipvs" | "nftables" | "userspace";
+/** The values of `--proxy-mode`. */
 export const PROXY_MODES: readonly ProxyMode[] = ["iptables", "ipvs", "nftables", "userspace"];
 
+/** How kube-proxy tells a pod of its own node. */
 export type DetectLocalMode = "ClusterCIDR" | "NodeCIDR" | "BridgeInterface" | "InterfaceNamePrefix";
+/** The values of `--detect-local-mode`. */
 export const DETECT_LOCAL_MODES: readonly DetectLocalMode[] = [
   "ClusterCIDR",
   "NodeCIDR",
   "BridgeInterface",
   "InterfaceNamePrefix",
+];
+
+/** The schedulers of Linux's IPVS (net/netfilter/ipvs); kube-proxy takes any of them. */
+export const IPVS_SCHEDULERS: readonly string[] = [
+  "rr",
+  "wrr",
+  "lc",
+  "wlc",
+  "lblc",
+  "lblcr",
+  "sh",
+  "mh",
+  "dh",
+  "sed",
+  "nq",
+  "fo",
+  "ovf",
+  "twos",
 ];
 
 /** kube-proxy's flags as a person writes them; what is absent takes kube-proxy's default. */
@@ -29,6 +51,8 @@ export interface KubeProxyFlags {
   readonly ipvsScheduler?: string;
   /** Not a flag: false for kube-proxy before 1.27, which lets packets to a cluster IP that no virtual server takes reach the node itself. */
   readonly ipvsAccessFilter?: boolean;
+  /** Not a flag: false for a kube-proxy that fails to delete UDP connections of endpoints that are gone (kubernetes/kubernetes#66651). */
+  readonly conntrackCleanup?: boolean;
   /** Not a flag: the cluster's ServiceCIDR objects, which nftables mode watches. */
   readonly serviceCidrs?: readonly string[];
 }
@@ -77,6 +101,8 @@ export interface KubeProxyConfig {
   readonly ipvsScheduler: string;
   /** Whether ipvs mode refuses packets to its addresses that no virtual server takes, ping included (kubernetes/kubernetes#72236). */
   readonly ipvsAccessFilter: boolean;
+  /** Whether UDP connections of endpoints that are gone are deleted. */
+  readonly conntrackCleanup: boolean;
   /** Where unallocated cluster IPs are known to be such; empty when the ranges are not known. */
   readonly serviceCidrs: readonly Cidr[];
 }
@@ -88,6 +114,9 @@ export function kubeProxyConfig(
 ): { readonly config: KubeProxyConfig; readonly problems: readonly string[] } {
   const problems: string[] = [];
   const nodePortAddresses = readNodePortAddresses(flags.nodePortAddresses ?? [], problems);
+  const { ipvsScheduler = "rr" } = flags;
+  if (!IPVS_SCHEDULERS.includes(ipvsScheduler))
+    problems.push(`--ipvs-scheduler: expected one of ${IPVS_SCHEDULERS.join(", ")}, got "${ipvsScheduler}"`);
   const masqueradeBit = flags.masqueradeBit ?? 14;
   if (!Number.isInteger(masqueradeBit) || masqueradeBit < 0 || masqueradeBit > 31)
     problems.push(`--iptables-masquerade-bit: expected a number from 0 to 31, got ${masqueradeBit}`);
@@ -104,8 +133,9 @@ export function kubeProxyConfig(
     localhostNodePorts: (flags.localhostNodePorts ?? true) && includesLoopback(nodePortAddresses),
     tcpBeLiberal: node.tcpBeLiberal ?? false,
     kubeletChains: node.kubeletChains ?? false,
-    ipvsScheduler: flags.ipvsScheduler ?? "rr",
+    ipvsScheduler,
     ipvsAccessFilter: flags.ipvsAccessFilter ?? true,
+    conntrackCleanup: flags.conntrackCleanup ?? true,
     serviceCidrs: readServiceCidrs(flags.serviceCidrs ?? [], problems),
   };
   return { config, problems };

@@ -12,7 +12,16 @@ export function randomSuffix(chance: Chance): string {
  * The hash of a Pod template that stands in the names of a Deployment's Pods. Kubernetes hashes a Go printout of the template, so its
  * hashes are others, but of the same kind: the digits of an FNV-1a sum, as safe letters.
  */
-export function templateHash(template: unknown): string {
+export function templateHash(template: object): string {
+  const known = hashes.get(template) ?? hashOf(template);
+  hashes.set(template, known);
+  return known;
+}
+
+/** A template is asked for its hash each time its Deployment is looked at. */
+const hashes = new WeakMap<object, string>();
+
+function hashOf(template: object): string {
   const text = JSON.stringify(template) ?? "";
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

@@ -108,23 +108,36 @@ export function checkShape(
   return good ? (value as KubeObject) : undefined;
 }
 
-/** A copy without null members, which mean the same as absent ones; `undefined` for a value that contains itself. */
-export function withoutNulls(value: unknown, inside: ReadonlySet<unknown> = new Set()): unknown {
+/**
+ * A value without null members, which mean the same as absent ones; what has none is the same value. `undefined` for one that contains itself.
+ */
+export function withoutNulls(value: unknown, inside: unknown[] = []): unknown {
   if (!Array.isArray(value) && !isRecord(value)) return value;
-  if (inside.has(value) || inside.size > MAX_DEPTH) return undefined;
-  const within = new Set([...inside, value]);
-  if (Array.isArray(value)) {
-    const items = value.map((item) => (item === null ? null : withoutNulls(item, within)));
-    return items.includes(undefined) ? undefined : items;
+  if (inside.includes(value) || inside.length > MAX_DEPTH) return undefined;
+  inside.push(value);
+  const plain = Array.isArray(value) ? listWithoutNulls(value, inside) : recordWithoutNulls(value, inside);
+  inside.pop();
+  return plain;
+}
+
+function listWithoutNulls(list: readonly unknown[], inside: unknown[]): unknown {
+  const items = list.map((item) => (item === null ? null : withoutNulls(item, inside)));
+  if (items.includes(undefined)) return undefined;
+  return items.every((item, index) => item === list[index]) ? list : items;
+}
+
+function recordWithoutNulls(record: Readonly<Record<string, unknown>>, inside: unknown[]): unknown {
+  let changed: Record<string, unknown> | undefined;
+  for (const key in record) {
+    const member = record[key];
+    const plain = member === null ? undefined : withoutNulls(member, inside);
+    if (plain === undefined && member !== null && member !== undefined) return undefined;
+    if (plain === member && plain !== undefined) continue;
+    changed ??= { ...record };
+    if (plain === undefined) delete changed[key];
+    else changed[key] = plain;
   }
-  const copy: Record<string, unknown> = {};
-  for (const [key, member] of Object.entries(value)) {
-    if (member === null || member === undefined) continue;
-    const plain = withoutNulls(member, within);
-    if (plain === undefined) return undefined;
-    copy[key] = plain;
-  }
-  return copy;
+  return changed ?? record;
 }
 
 function isListOf(value: Readonly<Record<string, unknown>>): value is { items: readonly unknown[] } {

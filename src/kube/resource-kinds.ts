@@ -1,5 +1,5 @@
 import type { Kind, KubeObject } from "./model.ts";
-import { DEPLOYMENT, ENDPOINT_SLICE, NAMESPACE, NODE, POD, SERVICE } from "./model-shapes.ts";
+import { DEPLOYMENT, ENDPOINT_SLICE, NAMESPACE, NODE, POD, SERVICE, SERVICE_CIDR } from "./model-shapes.ts";
 import type { Shape } from "./shape.ts";
 
 /** What the API server knows about a kind. */
@@ -21,7 +21,10 @@ const KINDS: readonly ResourceKind[] = [
   resource("Deployment", "apps", "deployments", ["deployment", "deploy"], DEPLOYMENT),
   { ...resource("Node", "", "nodes", ["node", "no"], NODE), namespaced: false },
   { ...resource("Namespace", "", "namespaces", ["namespace", "ns"], NAMESPACE), namespaced: false },
+  { ...resource("ServiceCIDR", "networking.k8s.io", "servicecidrs", ["servicecidr"], SERVICE_CIDR), namespaced: false },
 ];
+
+const BY_KIND: ReadonlyMap<Kind, ResourceKind> = new Map(KINDS.map((entry) => [entry.kind, entry]));
 
 /** The kind that an object's `apiVersion` and `kind` name; `undefined` for kinds that natscope leaves alone. */
 export function findKind(apiVersion: string, kind: string): ResourceKind | undefined {
@@ -41,7 +44,7 @@ export function findKindByWord(word: string): ResourceKind | undefined {
 }
 
 export function resourceKind(kind: Kind): ResourceKind {
-  const found = KINDS.find((entry) => entry.kind === kind);
+  const found = BY_KIND.get(kind);
   if (found === undefined) throw new RangeError(`Cannot find kind ${kind}: it has no entry in the table of kinds`);
   return found;
 }

@@ -61,18 +61,35 @@ export function append(sheet: RuleSheet, { table, chain }: Place, ...rules: read
   openChain(sheet, table, chain).push(...rules);
 }
 
+/** A sheet with these tables, without any chain. */
+export function newSheetFor(...tables: readonly TableName[]): RuleSheet {
+  return { tables: new Map(tables.map((table) => [table, new Map<string, Rule[]>()])) };
+}
+
 /** The finished rules: built-in chains with policy ACCEPT first, then the others by name, as `iptables-save` prints them. */
 export function finishSheet(sheet: RuleSheet): Ruleset {
   const ruleset = new Map<TableName, Table>();
-  for (const [name, chains] of sheet.tables) {
-    const builtins = BUILTINS[name];
-    const others = [...chains.keys()].filter((chain) => !builtins.some((builtin) => builtin === chain)).sort();
-    const ordered = new Map<string, Chain>();
-    for (const chain of builtins) ordered.set(chain, { name: chain, policy: "ACCEPT", rules: chains.get(chain) ?? [] });
-    for (const chain of others) ordered.set(chain, { name: chain, rules: chains.get(chain) ?? [] });
-    ruleset.set(name, { name, chains: ordered });
-  }
+  for (const [name, chains] of sheet.tables) ruleset.set(name, { name, chains: chainsInOrder(name, chains) });
   return ruleset;
+}
+
+/** A table's chains in the order of {@link finishSheet}. One that is as it was `before` is the same object. */
+export function chainsInOrder(
+  table: TableName,
+  rules: ReadonlyMap<string, readonly Rule[]>,
+  before?: ReadonlyMap<string, Chain>,
+): Map<string, Chain> {
+  const builtins: readonly string[] = BUILTINS[table];
+  const ordered = new Map<string, Chain>();
+  const add = (name: string, policy?: "ACCEPT"): void => {
+    const written = rules.get(name) ?? [];
+    const old = before?.get(name);
+    const isOld = old?.rules.length === written.length && written.every((rule, index) => rule === old.rules[index]);
+    ordered.set(name, isOld ? old : { name, ...(policy && { policy }), rules: written });
+  };
+  for (const chain of builtins) add(chain, "ACCEPT");
+  for (const chain of [...rules.keys()].filter((name) => !builtins.includes(name)).sort()) add(chain);
+  return ordered;
 }
 
 /** The parts of a rule, later ones added to earlier ones: matches in the order written. */

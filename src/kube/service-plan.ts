@@ -1,4 +1,4 @@
-import { endpointChainName, serviceChainName } from "./chain-names.ts";
+import { endpointChainName, type ServiceChainKind, serviceChainName } from "./chain-names.ts";
 import { categorizeEndpoints, type Endpoint, type EndpointCategories, type Locality } from "./endpoints.ts";
 import {
   isExternallyAccessible,
@@ -78,13 +78,24 @@ export interface ServiceChainNames {
 }
 
 export const IPTABLES_CHAINS: ServiceChainNames = {
-  cluster: (port) => serviceChainName("SVC", port.name, protocolName(port)),
-  local: (port) => serviceChainName("SVL", port.name, protocolName(port)),
-  external: (port) => serviceChainName("EXT", port.name, protocolName(port)),
-  firewall: (port) => serviceChainName("FW", port.name, protocolName(port)),
+  cluster: (port) => chainNameOf("SVC", port),
+  local: (port) => chainNameOf("SVL", port),
+  external: (port) => chainNameOf("EXT", port),
+  firewall: (port) => chainNameOf("FW", port),
   endpoint: (port, endpoint) => endpointChainName(port.name, protocolName(port), endpoint.text),
   markMasquerade: "KUBE-MARK-MASQ",
 };
+
+const chainNames = new WeakMap<ServicePort, Map<ServiceChainKind, string>>();
+
+/** Kept, as it is asked for once for each rule that jumps there. */
+function chainNameOf(kind: ServiceChainKind, port: ServicePort): string {
+  const known = chainNames.get(port) ?? new Map<ServiceChainKind, string>();
+  chainNames.set(port, known);
+  const name = known.get(kind) ?? serviceChainName(kind, port.name, protocolName(port));
+  known.set(kind, name);
+  return name;
+}
 
 export function internalPolicyChain(port: ServicePort, names: ServiceChainNames): string {
   return port.internalPolicyLocal ? names.local(port) : names.cluster(port);

@@ -46,7 +46,12 @@ export function servicePorts(services: readonly Service[]): readonly ServicePort
       byKey.set(servicePortKey(record), record);
     }
   }
-  return [...byKey.values()].sort((a, b) => compare(a.name, b.name) || compare(a.protocol, b.protocol));
+  return sortServicePorts([...byKey.values()]);
+}
+
+/** The order in which rules are written: by name, then protocol. */
+export function sortServicePorts(ports: readonly ServicePort[]): readonly ServicePort[] {
+  return [...ports].sort((a, b) => compare(a.name, b.name) || compare(a.protocol, b.protocol));
 }
 
 /** Identifies a service port: name and protocol. */

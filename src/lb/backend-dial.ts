@@ -1,4 +1,12 @@
-import { type CloseReason, IpProtocol, type Ipv4Address, type Stack, type TcpSocket } from "../netstack/index.ts";
+import {
+  type CloseReason,
+  type ConnectionEnds,
+  IpProtocol,
+  type Ipv4Address,
+  type Stack,
+  type TcpEndpoint,
+  type TcpSocket,
+} from "../netstack/index.ts";
 import { after, type Duration, type Timer } from "../sim/index.ts";
 import type { Backend, BackendPool } from "./backend-pool.ts";
 import type { Balancer } from "./balancer.ts";
@@ -8,6 +16,8 @@ import { ProxyLeg } from "./proxy-leg.ts";
 /** How a proxy reaches its backends. */
 export interface DialOptions {
   readonly stack: Stack;
+  /** The proxy's name. */
+  readonly service: string;
   readonly pool: BackendPool;
   readonly balancer: Balancer;
   /** How many other backends are tried when one does not take the connection. */
@@ -86,8 +96,24 @@ export class BackendDial {
       onConnect: () => this.#connected(backend),
       onClose: (reason: CloseReason) => this.#attemptFailed(`connection ${reason}`),
     });
-    if (typeof socket === "string") this.#attemptFailed(socket);
-    else this.#socket = socket;
+    if (typeof socket === "string") return this.#attemptFailed(socket);
+    this.#socket = socket;
+    this.#tell(backend, socket);
+  }
+
+  /** Nothing in the packets says which connection of the proxy's carries which client. */
+  #tell({ name: backend }: Backend, { local, remote }: TcpSocket): void {
+    const { stack, service } = this.#options;
+    if (!stack.host.events.active) return;
+    const { client, server } = this.#origin;
+    const ends = (from: TcpEndpoint, to: TcpEndpoint): ConnectionEnds => ({
+      source: from.address,
+      sourcePort: from.port,
+      destination: to.address,
+      destinationPort: to.port,
+    });
+    const joined = { client: ends(client, server), own: ends(local, remote) };
+    stack.host.emit(0, { kind: "proxied", protocol: "tcp", service, backend, ...joined });
   }
 
   #connected(backend: Backend): void {

@@ -43,7 +43,7 @@ export {
   describeMethod,
 } from "./balancer.ts";
 export type { Candidate } from "./candidate.ts";
-export type { Flow, HashKey } from "./flow.ts";
+export { type Flow, type HashKey, hashFlow, hashWords } from "./flow.ts";
 export { endpoint, type FlowEnd, type FlowEntry, FlowTable, type FlowTableLimits } from "./flow-table.ts";
 export {
   type ExistingHeader,

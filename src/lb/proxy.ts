@@ -74,10 +74,10 @@ export class ProxyBalancer {
 
   constructor(options: ProxyOptions) {
     this.#options = options;
-    const { stack, pool, balancer, mode, retries = 3, from, sendProxy, acceptProxy = "never" } = options;
+    const { name: service, stack, pool, balancer, mode, retries = 3, from, sendProxy, acceptProxy = "never" } = options;
     const timeouts = { ...DEFAULT_PROXY_TIMEOUTS, ...options.timeouts };
     this.#sessionOptions = {
-      dial: { stack, pool, balancer, retries, connectTimeout: timeouts.connect, from, sendProxy },
+      dial: { stack, service, pool, balancer, retries, connectTimeout: timeouts.connect, from, sendProxy },
       acceptProxy,
       forwarding: (mode.kind === "http" ? mode.forwarding : undefined) ?? { style: "none" },
       timeouts,

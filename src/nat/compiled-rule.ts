@@ -1,4 +1,5 @@
 import type { RuleReference } from "../netstack/index.ts";
+import type { CompiledChain } from "./evaluate.ts";
 import { formatRule } from "./iptables-format.ts";
 import { compileMatch } from "./match.ts";
 import type { PacketWalk } from "./packet-walk.ts";
@@ -18,6 +19,8 @@ export class CompiledRule {
   /** From 1. */
   readonly number: number;
   readonly jump: Jump | undefined;
+  /** The chain it jumps to, once that was asked for. */
+  target: CompiledChain | undefined;
   /** The verdict, where the target does nothing but give one. */
   readonly verdict: number;
   readonly action: TargetAction | undefined;
@@ -34,6 +37,8 @@ export class CompiledRule {
   readonly #fragment: "any" | "later" | "first";
   readonly #in: InterfaceMatch | undefined;
   readonly #out: InterfaceMatch | undefined;
+  /** Any of the above is asked for. */
+  readonly #asksHeader: boolean;
   readonly #tests: readonly MatchTest[];
   #text: string | undefined;
 
@@ -54,6 +59,10 @@ export class CompiledRule {
     this.#fragment = rule.fragment === undefined ? "any" : rule.fragment.not ? "first" : "later";
     this.#in = rule.inInterface;
     this.#out = rule.outInterface;
+    const { source, destination, protocol, fragment, inInterface, outInterface } = rule;
+    this.#asksHeader = [source, destination, protocol, fragment, inInterface, outInterface].some(
+      (part) => part !== undefined,
+    );
     this.#tests = rule.matches.map(compileMatch).filter((test) => test !== undefined);
     const { target } = rule;
     this.jump = target?.kind === "jump" || target?.kind === "goto" ? target : undefined;
@@ -71,17 +80,21 @@ export class CompiledRule {
 
   /** The fixed part in the order of `ip_packet_match` (net/ipv4/netfilter/ip_tables.c), then the match modules as written. */
   matches(walk: PacketWalk): boolean {
-    if (((walk.source & this.#sourceMask) !== this.#source) !== this.#isSourceNegated) return false;
-    if (((walk.destination & this.#destinationMask) !== this.#destination) !== this.#isDestinationNegated) return false;
-    if (this.#in !== undefined && !isInterface(this.#in, walk.in)) return false;
-    if (this.#out !== undefined && !isInterface(this.#out, walk.out)) return false;
-    if (this.#protocol !== 0 && (walk.protocol === this.#protocol) === this.#isProtocolNegated) return false;
-    if (this.#fragment !== "any" && walk.isLaterFragment !== (this.#fragment === "later")) return false;
+    if (this.#asksHeader && !this.#matchesHeader(walk)) return false;
     const tests = this.#tests;
     for (let i = 0; i < tests.length; i++) {
       if (!(tests[i] as MatchTest)(walk)) return false;
     }
     return true;
+  }
+
+  #matchesHeader(walk: PacketWalk): boolean {
+    if (((walk.source & this.#sourceMask) !== this.#source) !== this.#isSourceNegated) return false;
+    if (((walk.destination & this.#destinationMask) !== this.#destination) !== this.#isDestinationNegated) return false;
+    if (this.#in !== undefined && !isInterface(this.#in, walk.in)) return false;
+    if (this.#out !== undefined && !isInterface(this.#out, walk.out)) return false;
+    if (this.#protocol !== 0 && (walk.protocol === this.#protocol) === this.#isProtocolNegated) return false;
+    return this.#fragment === "any" || walk.isLaterFragment === (this.#fragment === "later");
   }
 
   /** What the target says; jumps are the chain's business. */

@@ -29,6 +29,7 @@ export interface ConntrackSysctls {
   genericTimeout: number;
 }
 
+/** As a Linux host has them that nobody has tuned; timeouts in seconds, as sysctl(8) shows them. */
 export const DEFAULT_CONNTRACK_SYSCTLS: Readonly<ConntrackSysctls> = {
   max: 262_144,
   checksum: true,
@@ -54,11 +55,7 @@ export const DEFAULT_CONNTRACK_SYSCTLS: Readonly<ConntrackSysctls> = {
   genericTimeout: 600,
 };
 
-/** The parameter that `nf_conntrack_tcp_timeout_established` (or with `net.netfilter.` before it) stands for; `undefined` when there is none. */
-export function conntrackSysctl(name: string): keyof ConntrackSysctls | undefined {
-  const tail = /^(?:net\.netfilter\.)?nf_conntrack_([a-z_]+)$/.exec(name)?.[1];
-  const key = tail?.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  return key !== undefined && Object.hasOwn(DEFAULT_CONNTRACK_SYSCTLS, key)
-    ? (key as keyof ConntrackSysctls)
-    : undefined;
+/** The parameter's name in Linux: `net.netfilter.nf_conntrack_tcp_timeout_established`. */
+export function conntrackParameter(key: keyof ConntrackSysctls): string {
+  return `net.netfilter.nf_conntrack_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
 }

@@ -1,11 +1,4 @@
-import {
-  type DropReason,
-  type Hook,
-  type HookHost,
-  IpProtocol,
-  isTcpChecksumRight,
-  type Packet,
-} from "../netstack/index.ts";
+import { type DropReason, type Hook, type HookHost, IpProtocol, type Packet } from "../netstack/index.ts";
 import { after, between, type Duration, seconds, type Time, type Timer, toSeconds } from "../sim/index.ts";
 import { type ConntrackEntry, type ConntrackStatistics, formatConntrackEvent } from "./conntrack-entry.ts";
 import { type ConntrackSysctls, DEFAULT_CONNTRACK_SYSCTLS } from "./conntrack-sysctls.ts";
@@ -43,14 +36,16 @@ export class Conntrack {
     chainTooLong: 0,
   };
   readonly #host: HookHost;
+  readonly #settlesTranslated: boolean;
   readonly #tcp: TcpTracker;
   readonly #sweeper: Timer;
   #nextSweep: Time = NEVER;
   readonly #tuple = new TupleWords();
   readonly #scratch = new TupleWords();
 
-  constructor(host: HookHost, sysctls: Partial<ConntrackSysctls> = {}) {
+  constructor(host: HookHost, sysctls: Partial<ConntrackSysctls> = {}, settlesTranslated = true) {
     this.#host = host;
+    this.#settlesTranslated = settlesTranslated;
     this.sysctls = { ...DEFAULT_CONNTRACK_SYSCTLS, ...sysctls };
     this.#tcp = new TcpTracker(this.table, this.sysctls);
     this.#sweeper = host.clock.timer(() => this.#sweep(), "protocol");
@@ -87,6 +82,13 @@ export class Conntrack {
       if ((status & Status.confirmed) !== 0) this.#tell("UPDATE", slot, packet.lineage);
     }
     return "accept";
+  }
+
+  /** Does the packet begin a connection that is not known yet? */
+  isUnconfirmed(packet: Packet): boolean {
+    const tracking = trackingIn(packet, this.table);
+    if (tracking === undefined || tracking === UNTRACKED) return false;
+    return (this.table.status(slotOf(tracking)) & (Status.confirmed | Status.dying)) === 0;
   }
 
   /** Makes `answer` a packet that is related to the other one's connection, in the other direction (`nf_conntrack_attach`). */
@@ -181,7 +183,7 @@ export class Conntrack {
   #isFaulty(packet: Packet, verifiesChecksum: boolean): boolean {
     switch (this.#tuple.protocol) {
       case IpProtocol.tcp:
-        return !this.#tcp.segment.read(packet) || (verifiesChecksum && !isTcpPacketRight(packet));
+        return !this.#tcp.segment.read(packet) || (verifiesChecksum && packet.transportSum() !== 0);
       case IpProtocol.udp:
       case UDP_LITE:
         return isUdpFaulty(packet, verifiesChecksum);
@@ -220,8 +222,8 @@ export class Conntrack {
       outcome = this.#apply(slot, ORIGINAL);
     }
     if (outcome === Outcome.invalid) return this.#invalid();
-    this.#attribute(packet, found >> 1, found & 1);
     if (outcome === Outcome.ended) this.destroy(found >> 1, packet.lineage);
+    this.#attribute(packet, found >> 1, found & 1);
     return "accept";
   }
 
@@ -323,10 +325,15 @@ export class Conntrack {
     if (protocol === IpProtocol.udp || protocol === UDP_LITE) {
       const natDone = Status.sourceNatDone | Status.destinationNatDone;
       const isUntranslated = (this.table.status(winner) & natDone) === 0;
+      if (!this.#settlesTranslated && !isUntranslated) return this.#lose();
       if (isUntranslated || this.#hasSameTuples(winner, loser, false)) return this.#merge(packet, winner, Part.new);
       if (this.#hasSameTuples(winner, loser, true)) return this.#merge(packet, winner, Part.established | REPLY_BIT);
       if (this.#enterReplyOnly(packet, loser)) return "accept";
     }
+    return this.#lose();
+  }
+
+  #lose(): DropReason {
     this.statistics.drop += 1;
     return "conntrack-clash";
   }
@@ -426,9 +433,4 @@ export class Conntrack {
   #nowMs(): number {
     return Math.floor(this.#host.clock.now() / 1e6) | 0;
   }
-}
-
-function isTcpPacketRight(packet: Packet): boolean {
-  const { bytes, transport: at, end, source, destination } = packet;
-  return isTcpChecksumRight(bytes, { at, end, source, destination });
 }

@@ -1,4 +1,5 @@
 import { CompiledRule } from "./compiled-rule.ts";
+import { isHarmless, mayMatchIn } from "./connection-state.ts";
 import { type PacketWalk, Verdict } from "./packet-walk.ts";
 import type { Chain, Table } from "./rule.ts";
 import { indexRules, type RuleIndex } from "./rule-index.ts";
@@ -10,11 +11,14 @@ const DEEPEST = 512;
 /** A table made ready to be walked. Holds nothing of any host, so hosts with the same rules share it; chains are compiled when first entered. */
 export class CompiledTable {
   readonly name: string;
+  /** False where rules take packets out of tracking, so that their state changes while they are walked. */
+  readonly keepsState: boolean;
   readonly #table: Table;
   readonly #chains = new Map<string, CompiledChain>();
 
   constructor(table: Table) {
     this.name = table.name;
+    this.keepsState = table.name !== "raw";
     this.#table = table;
   }
 
@@ -26,19 +30,6 @@ export class CompiledTable {
     const made = new CompiledChain(chain, this);
     this.#chains.set(name, made);
     return made;
-  }
-
-  /** True when walking a built-in chain can have no effect. */
-  isIdle(chain: string): boolean {
-    return this.chain(chain)?.isIdle ?? true;
-  }
-
-  /** Walks a built-in chain and gives the table's verdict: accept, drop or reject, never "continue". */
-  run(walk: PacketWalk, chain: string): number {
-    const builtin = this.chain(chain);
-    if (builtin === undefined) return Verdict.accept;
-    const verdict = builtin.run(walk);
-    return verdict > 0 ? verdict : builtin.applyPolicy(walk);
   }
 }
 
@@ -53,12 +44,18 @@ export function compileTable(table: Table): CompiledTable {
   return made;
 }
 
-/** One chain: its rules in order, with indexes over long runs of similar ones. */
+/**
+ * One chain: its rules in order. What cannot match is left out beforehand, where nobody wants to be told of it: in a long run of similar rules those for
+ * other ports ({@link RuleIndex}), in the others those for connections in another state, and jumps to chains of which nothing is left. What is left is
+ * walked in its order, so that the verdict is that of walking all.
+ */
 export class CompiledChain {
   readonly #chain: Chain;
   readonly #table: CompiledTable;
   readonly #rules: (CompiledRule | undefined)[];
   #indexes: readonly RuleIndex[] | undefined;
+  /** The rules that are left, by the bits of connection-state.ts. */
+  readonly #byState: (readonly CompiledRule[] | undefined)[] = [];
 
   constructor(chain: Chain, table: CompiledTable) {
     this.#chain = chain;
@@ -70,20 +67,52 @@ export class CompiledChain {
     return this.#chain.rules.length === 0 && this.#chain.policy !== "DROP";
   }
 
+  /** Walks a built-in chain and gives the table's verdict: accept, drop or reject, never "continue". */
+  decide(walk: PacketWalk): number {
+    walk.look();
+    const verdict = this.run(walk);
+    return verdict > 0 ? verdict : this.#applyPolicy(walk);
+  }
+
   /** Tries the rules in order; `Verdict.continue` at the chain's end. */
   run(walk: PacketWalk): number {
     if (walk.depth >= DEEPEST) return Verdict.drop;
     walk.depth += 1;
-    this.#indexes ??= indexRules(this.#chain.rules);
-    const verdict = this.#runIndexed(walk, this.#indexes);
+    const left = walk.isTold || !this.#table.keepsState ? undefined : this.#leftIn(walk.state);
+    const verdict = left === undefined ? this.#runIndexed(walk, this.#indexed) : this.#runRules(walk, left);
     walk.depth -= 1;
     return verdict === Verdict.return ? Verdict.continue : verdict;
   }
 
-  applyPolicy(walk: PacketWalk): number {
+  get #indexed(): readonly RuleIndex[] {
+    this.#indexes ??= indexRules(this.#chain.rules);
+    return this.#indexes;
+  }
+
+  /** The rules that a packet whose connection is in this state may match; `undefined` where an index serves better. */
+  #leftIn(state: number): readonly CompiledRule[] | undefined {
+    const known = this.#byState[state];
+    if (known !== undefined) return known;
+    if (this.#indexed.length > 0) return undefined;
+    const all = this.#chain.rules.map((_, number) => this.#rule(number));
+    // Meanwhile, as a chain may lead back to itself.
+    this.#byState[state] = all;
+    const left = all.filter((rule) => mayMatchIn(rule.rule, state) && !this.#leadsNowhere(rule, state));
+    this.#byState[state] = left;
+    return left;
+  }
+
+  /** A jump, not a goto, which would end this chain, to a chain of which nothing is left. */
+  #leadsNowhere({ rule, jump }: CompiledRule, state: number): boolean {
+    if (jump?.kind !== "jump" || !isHarmless(rule)) return false;
+    const chain = this.#table.chain(jump.chain);
+    return chain === undefined || chain.#leftIn(state)?.length === 0;
+  }
+
+  #applyPolicy(walk: PacketWalk): number {
     const policy = this.#chain.policy ?? "ACCEPT";
-    const { host } = walk.environment;
-    if (host.events.active) {
+    if (walk.isTold) {
+      const { host } = walk.environment;
       const { name: chain } = this.#chain;
       tell(host, walk.packet, { kind: "policy", hook: walk.hook, table: this.#table.name, chain, verdict: policy });
     }
@@ -92,7 +121,7 @@ export class CompiledChain {
 
   #runIndexed(walk: PacketWalk, indexes: readonly RuleIndex[]): number {
     if (indexes.length === 0) return this.#runRange(walk, 0, this.#rules.length);
-    const seesAll = walk.environment.host.events.everyRule;
+    const seesAll = walk.tellsEveryRule;
     let at = 0;
     for (const index of indexes) {
       const before = this.#runRange(walk, at, index.from);
@@ -113,6 +142,14 @@ export class CompiledChain {
     return Verdict.continue;
   }
 
+  #runRules(walk: PacketWalk, rules: readonly CompiledRule[]): number {
+    for (let i = 0; i < rules.length; i++) {
+      const verdict = this.#try(walk, rules[i] as CompiledRule);
+      if (verdict !== Verdict.continue) return verdict;
+    }
+    return Verdict.continue;
+  }
+
   #runRange(walk: PacketWalk, from: number, to: number): number {
     for (let number = from; number < to; number++) {
       const verdict = this.#try(walk, this.#rule(number));
@@ -122,16 +159,16 @@ export class CompiledChain {
   }
 
   #try(walk: PacketWalk, rule: CompiledRule): number {
-    const { events } = walk.environment.host;
     if (!rule.matches(walk)) {
       if (walk.hotDrop) return Verdict.drop;
-      if (events.everyRule && events.active) tellRule(walk, rule, false);
+      if (walk.tellsEveryRule) tellRule(walk, rule, false);
       return Verdict.continue;
     }
-    if (events.active) tellRule(walk, rule, true);
+    if (walk.isTold) tellRule(walk, rule, true);
     const { jump } = rule;
     if (jump === undefined) return rule.act(walk);
-    const chain = this.#table.chain(jump.chain);
+    rule.target ??= this.#table.chain(jump.chain);
+    const chain = rule.target;
     if (chain === undefined) return Verdict.continue;
     const verdict = chain.run(walk);
     // Who was sent by goto comes back to where this chain was called from.

@@ -38,7 +38,7 @@ export {
   formatConntrackEvent,
   formatConntrackStatistics,
 } from "./conntrack-entry.ts";
-export { type ConntrackSysctls, conntrackSysctl, DEFAULT_CONNTRACK_SYSCTLS } from "./conntrack-sysctls.ts";
+export { type ConntrackSysctls, conntrackParameter, DEFAULT_CONNTRACK_SYSCTLS } from "./conntrack-sysctls.ts";
 export { IpSet, type IpSetMember, IpSets, type IpSetType } from "./ipset.ts";
 export { type RulePlace, RuleSyntaxError } from "./iptables-error.ts";
 export { type FormatOptions, formatRule, formatRuleset, formatTable, type RuleCounters } from "./iptables-format.ts";
@@ -49,4 +49,4 @@ export { NatGateway, type NatGatewayOptions } from "./nat-gateway.ts";
 export { HOOK_ORDER, Netfilter, type NetfilterOptions } from "./netfilter.ts";
 export type * from "./rule.ts";
 export type { Tuple } from "./tuple.ts";
-export type { RealServer, VirtualServer } from "./virtual-servers.ts";
+export { type RealServer, VIRTUAL_SCHEDULERS, type VirtualScheduler, type VirtualServer } from "./virtual-servers.ts";

@@ -12,6 +12,7 @@ export interface RuleCounters {
   readonly bytes: number;
 }
 
+/** What is printed besides the rules. */
 export interface FormatOptions {
   /** `iptables-save -c`: counters of a chain's rule, counted from 0, or of its policy where no rule is named. */
   readonly counters?: (table: Table, chain: string, rule?: number) => RuleCounters;

@@ -7,6 +7,7 @@ import { describeBadChainName, readRule } from "./iptables-rule-parse.ts";
 import { BUILTIN_CHAINS, TABLE_NAMES } from "./iptables-tables.ts";
 import type { Chain, Rule, Ruleset, Table, TableName } from "./rule.ts";
 
+/** How strictly rules are read. */
 export interface ParseOptions {
   /** Skip what cannot be read, with a warning, instead of refusing the whole text. */
   readonly lenient?: boolean;
@@ -20,6 +21,7 @@ export interface RuleWarning {
   readonly message: string;
 }
 
+/** The rules that were read, and what was left out of them. */
 export interface ParsedRuleset {
   readonly ruleset: Ruleset;
   readonly warnings: readonly RuleWarning[];

@@ -1,24 +1,15 @@
 import type { MatchTest } from "./compiled-rule.ts";
+import { bitsOf, ownBits } from "./connection-state.ts";
 import { Field, RECORD_SHIFT, Status, word } from "./flow-record.ts";
 import { ORIGINAL, REPLY } from "./flow-table.ts";
 import { isPort } from "./match-ports.ts";
 import type { PacketWalk } from "./packet-walk.ts";
-import type { AddressMatch, CtState, CtStatus, Match } from "./rule.ts";
-import { describeState, directionOf, slotOf } from "./tracking.ts";
+import type { AddressMatch, CtStatus, Match } from "./rule.ts";
+import { directionOf, slotOf } from "./tracking.ts";
 
 /* Matches on the packet's connection: net/netfilter/xt_conntrack.c, xt_state.c, xt_connmark.c. */
 
 type OfKind<K extends Match["kind"]> = Extract<Match, { kind: K }>;
-
-const STATE_BITS: Readonly<Record<CtState, number>> = {
-  INVALID: 1,
-  ESTABLISHED: 2,
-  RELATED: 4,
-  NEW: 8,
-  SNAT: 16,
-  DNAT: 32,
-  UNTRACKED: 64,
-};
 
 /** NONE stands for no bit, so that it matches nothing. */
 const STATUS_BITS: Readonly<Record<CtStatus, number>> = {
@@ -35,7 +26,7 @@ export function conntrack(match: OfKind<"conntrack">): MatchTest {
   const asksOnlyState = Object.keys(match).every((key) => key === "kind" || key === "state");
   const statuses = (match.status?.statuses ?? []).reduce((bits, status) => bits | STATUS_BITS[status], 0);
   return (walk) => {
-    if (match.state !== undefined && ((stateOf(walk) & states) !== 0) === isStateNegated) return false;
+    if (match.state !== undefined && ((walk.state & states) !== 0) === isStateNegated) return false;
     if (asksOnlyState) return true;
     const { tracking } = walk;
     // Without a connection nothing else can be asked.
@@ -48,7 +39,8 @@ export function conntrack(match: OfKind<"conntrack">): MatchTest {
     if (match.status !== undefined && ((table.status(slot) & statuses) !== 0) === (match.status.not ?? false))
       return false;
     if (match.expires === undefined) return true;
-    const left = walk.environment.conntrack.secondsLeft(slot);
+    // Until a connection is entered, the kernel's field holds a length, not an end, and counts as over.
+    const left = table.isConfirmed(slot) ? walk.environment.conntrack.secondsLeft(slot) : 0;
     const { from, to } = match.expires.range;
     return (left >= from && left <= to) !== (match.expires.not ?? false);
   };
@@ -57,7 +49,7 @@ export function conntrack(match: OfKind<"conntrack">): MatchTest {
 export function state(match: OfKind<"state">): MatchTest {
   const states = bitsOf(match.states);
   const not = match.not ?? false;
-  return (walk) => ((stateOf(walk, false) & states) !== 0) !== not;
+  return (walk) => ((ownBits(walk.state) & states) !== 0) !== not;
 }
 
 export function connmark(match: OfKind<"connmark">): MatchTest {
@@ -68,21 +60,6 @@ export function connmark(match: OfKind<"connmark">): MatchTest {
     if (tracking === undefined || tracking < 0) return false;
     return ((walk.environment.conntrack.mark(slotOf(tracking)) & mask) >>> 0 === value) !== not;
   };
-}
-
-/** SNAT and DNAT come on top of the packet's own state. */
-function stateOf(walk: PacketWalk, withNat = true): number {
-  const { tracking } = walk;
-  let bits = STATE_BITS[describeState(tracking)];
-  if (!withNat || tracking === undefined || tracking < 0) return bits;
-  const status = walk.environment.conntrack.table.status(slotOf(tracking));
-  if ((status & Status.sourceNat) !== 0) bits |= STATE_BITS.SNAT;
-  if ((status & Status.destinationNat) !== 0) bits |= STATE_BITS.DNAT;
-  return bits;
-}
-
-function bitsOf(states: readonly CtState[] | undefined): number {
-  return (states ?? []).reduce((bits, state) => bits | STATE_BITS[state], 0);
 }
 
 function tupleFits(walk: PacketWalk, match: OfKind<"conntrack">, slot: number): boolean {

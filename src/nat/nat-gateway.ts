@@ -67,6 +67,7 @@ export class NatGateway implements PacketHook {
     return this.#mappings.list(now).map((mapping) => formatNatMapping(mapping, this.external, now));
   }
 
+  /** Translates a packet at a hook, or says why it is dropped. */
   run(hook: Hook, packet: Packet): HookVerdict {
     if (hook === "prerouting") return packet.destination === this.external ? this.#toExternal(packet) : "accept";
     // A hairpinned packet's own mapping: its source is changed only now, as it would not be routed with the router's address.

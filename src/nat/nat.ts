@@ -9,7 +9,7 @@ import {
 } from "../netstack/index.ts";
 import type { Draws } from "../sim/index.ts";
 import type { Conntrack } from "./conntrack.ts";
-import type { CompiledTable } from "./evaluate.ts";
+import type { CompiledChain } from "./evaluate.ts";
 import { Field, RECORD_SHIFT, Status, word } from "./flow-record.ts";
 import { ORIGINAL, REPLY } from "./flow-table.ts";
 import { type Manip, type NatChoice, natChoice } from "./nat-range.ts";
@@ -18,13 +18,18 @@ import { PortChooser } from "./port-choice.ts";
 import { isRedirect, rewrite } from "./rewrite.ts";
 import { rewriteQuoted } from "./rewrite-quoted.ts";
 import type { AddressRange, Target } from "./rule.ts";
-import { directionOf, Part, partOf, slotOf, UNTRACKED } from "./tracking.ts";
+import { directionOf, Part, partOf, slotOf, trackingIn, UNTRACKED } from "./tracking.ts";
 import { TupleWords } from "./tuple.ts";
 
-const BITS = {
-  source: { is: Status.sourceNat, done: Status.sourceNatDone },
-  destination: { is: Status.destinationNat, done: Status.destinationNatDone },
-} as const;
+/** Set where this end of the connection is translated. */
+function isBit(manip: Manip): number {
+  return manip === "source" ? Status.sourceNat : Status.destinationNat;
+}
+
+/** Set once it is decided whether it is. */
+function doneBit(manip: Manip): number {
+  return manip === "source" ? Status.sourceNatDone : Status.destinationNatDone;
+}
 
 const UNBOUND = { ports: undefined, isRandom: false, isPersistent: false } as const;
 
@@ -36,8 +41,8 @@ export class Nat {
   readonly #conntrack: Conntrack;
   readonly #chooser: PortChooser;
   readonly #tuple = new TupleWords();
-  /** Interfaces that MASQUERADE has used, numbered from 1. */
-  readonly #interfaces = new Map<string, number>();
+  /** Interfaces that MASQUERADE has used; their numbers count from 1. */
+  readonly #interfaces: string[] = [];
 
   constructor(conntrack: Conntrack, random: Draws) {
     this.#conntrack = conntrack;
@@ -45,20 +50,20 @@ export class Nat {
   }
 
   /** The nat step of a hook: `nf_nat_ipv4_fn` and `nf_nat_inet_fn`. */
-  run(walk: PacketWalk, table: CompiledTable, chain: string): "accept" | DropReason {
-    const { tracking } = walk;
+  run(walk: PacketWalk, chain: CompiledChain | undefined): "accept" | DropReason {
+    const tracking = trackingIn(walk.packet, this.#conntrack.table);
     if (tracking === undefined || tracking === UNTRACKED) return "accept";
     const slot = slotOf(tracking);
     const direction = directionOf(tracking);
     const manip = manipOf(walk.hook);
     const part = partOf(tracking);
-    if (part === Part.related && walk.protocol === IpProtocol.icmp)
+    if (part === Part.related && walk.packet.protocol === IpProtocol.icmp)
       return this.#translateError(walk, slot, direction, manip);
     let cause: RewriteCause | undefined;
-    if (part !== Part.established && (this.#conntrack.table.status(slot) & BITS[manip].done) === 0) {
-      const reason = this.#bind(walk, slot, manip, table.run(walk, chain));
+    if (part !== Part.established && (this.#conntrack.table.status(slot) & doneBit(manip)) === 0) {
+      const reason = this.#bind(walk, slot, manip, chain?.decide(walk) ?? Verdict.accept);
       if (reason !== "accept") return reason;
-      cause = walk.environment.host.events.active ? causeOf(walk) : undefined;
+      cause = walk.isTold ? causeOf(walk) : undefined;
     } else if (this.#isElsewhere(walk, slot, direction)) {
       this.#conntrack.destroy(slot, walk.packet.lineage);
       return "nat-no-address";
@@ -76,7 +81,7 @@ export class Nat {
     to: { readonly address: Ipv4Address; readonly port: number },
     cause: RewriteCause,
   ): "accept" | DropReason {
-    const { tracking } = walk;
+    const tracking = trackingIn(walk.packet, this.#conntrack.table);
     if (tracking === undefined || tracking === UNTRACKED) return "accept";
     const slot = slotOf(tracking);
     if (partOf(tracking) !== Part.new || this.#conntrack.table.isConfirmed(slot)) return "accept";
@@ -91,8 +96,8 @@ export class Nat {
 
   /** Ends the connections whose MASQUERADE address is gone (`masq_inet_event`, net/netfilter/nf_nat_masquerade.c). */
   addressRemoved(interfaceName: string, address: number): void {
-    const number = this.#interfaces.get(interfaceName);
-    if (number === undefined) return;
+    const number = this.#interfaces.indexOf(interfaceName) + 1;
+    if (number === 0) return;
     for (const slot of this.#conntrack.slots()) {
       const at = slot << RECORD_SHIFT;
       const { words } = this.#conntrack.table;
@@ -129,9 +134,9 @@ export class Nat {
     if (tuple.source !== source || tuple.destination !== destination || tuple.ports !== ports) {
       tuple.invert();
       table.setReply(slot, tuple);
-      table.addStatus(slot, BITS[manip].is);
+      table.addStatus(slot, isBit(manip));
     }
-    table.addStatus(slot, BITS[manip].done);
+    table.addStatus(slot, doneBit(manip));
     return true;
   }
 
@@ -173,17 +178,15 @@ export class Nat {
   }
 
   #numberOf(interfaceName: string): number {
-    const known = this.#interfaces.get(interfaceName);
-    if (known !== undefined) return known;
-    this.#interfaces.set(interfaceName, this.#interfaces.size + 1);
-    return this.#interfaces.size;
+    const place = this.#interfaces.indexOf(interfaceName);
+    return place >= 0 ? place + 1 : this.#interfaces.push(interfaceName);
   }
 
   /** The packet leaves by another interface than the one whose address it was given (`nf_nat_oif_changed`). */
   #isElsewhere(walk: PacketWalk, slot: number, direction: number): boolean {
     if (walk.hook !== "postrouting" || direction !== ORIGINAL) return false;
     const number = word(this.#conntrack.table.words, (slot << RECORD_SHIFT) + Field.masqueradeInterface);
-    return number !== 0 && number !== this.#interfaces.get(walk.out);
+    return number !== 0 && this.#interfaces[number - 1] !== walk.packet.out?.name;
   }
 
   /** `nf_nat_packet`: the packet shall look like the inverse of the other direction. */
@@ -192,14 +195,13 @@ export class Nat {
     const target = this.#tuple;
     this.#conntrack.table.tuple(slot, 1 - direction, target);
     target.invert();
-    const isTold = walk.environment.host.events.active;
-    rewrite(walk, target, manip, cause ?? (isTold ? conntrackCause(direction) : undefined));
+    rewrite(walk, target, manip, cause ?? (walk.isTold ? conntrackCause(direction) : undefined));
   }
 
   /** Destination translation shows in the source of the replies, and the other way about. */
   #isTranslated(slot: number, direction: number, manip: Manip): boolean {
     const end: Manip = (direction === ORIGINAL) === (manip === "source") ? "source" : "destination";
-    return (this.#conntrack.table.status(slot) & BITS[end].is) !== 0;
+    return (this.#conntrack.table.status(slot) & isBit(end)) !== 0;
   }
 
   /** An ICMP error about a translated packet: what it quotes is translated back, and its own address like a reply's. */
@@ -214,7 +216,7 @@ export class Nat {
     if (!this.#isTranslated(slot, direction, manip)) return "accept";
     const { table } = this.#conntrack;
     const tuple = this.#tuple;
-    const cause = walk.environment.host.events.active ? conntrackCause(direction) : undefined;
+    const cause = walk.isTold ? conntrackCause(direction) : undefined;
     table.tuple(slot, 1 - direction, tuple);
     rewriteQuoted(walk, tuple, manip === "source" ? "destination" : "source", cause);
     tuple.invert();

@@ -13,7 +13,7 @@ import {
 import { Conntrack } from "./conntrack.ts";
 import type { ConntrackEntry, ConntrackStatistics } from "./conntrack-entry.ts";
 import type { ConntrackSysctls } from "./conntrack-sysctls.ts";
-import { type CompiledTable, compileTable } from "./evaluate.ts";
+import { type CompiledChain, compileTable } from "./evaluate.ts";
 import { IpSets } from "./ipset.ts";
 import { Nat } from "./nat.ts";
 import { dropReasonOf, PacketWalk, type RuleEnvironment, Verdict } from "./packet-walk.ts";
@@ -50,18 +50,21 @@ const CHAINS: Readonly<Record<Hook, BuiltinChain>> = {
 
 const HOOKS = Object.keys(HOOK_ORDER) as readonly Hook[];
 
+/** What a host's netfilter needs: the host, and its conntrack settings. */
 export interface NetfilterOptions {
   readonly host: HookHost;
   readonly sysctls?: Partial<ConntrackSysctls>;
   /** "auto", the default, tracks connections when a rule asks about them or there is a nat table: Linux loads the module then. */
   readonly tracking?: "auto" | "on" | "off";
+  /** False before Linux 4.19: of two UDP packets that begin one translated connection at once, one is dropped (`nf_ct_resolve_clash`). */
+  readonly settlesTranslated?: boolean;
 }
 
 /** One step with what it needs, so that the packet path looks nothing up. */
 interface PlannedStep {
   readonly step: PlannedKind;
-  readonly table: CompiledTable | undefined;
-  readonly chain: BuiltinChain;
+  /** The chain to walk; a nat table may do without. */
+  readonly chain: CompiledChain | undefined;
 }
 
 type Plan = Readonly<Record<Hook, readonly PlannedStep[]>>;
@@ -79,19 +82,20 @@ export class Netfilter implements PacketHook {
   #ruleset: Ruleset = new Map();
   #plan: Plan;
   #tracks = false;
-  /** Walks not in use: a rule may send a packet, which passes the hooks while the first one still does. */
-  readonly #walks: PacketWalk[] = [];
+  /** A walk not in use: a rule may send a packet, which passes the hooks while the first one still does. */
+  #spare: PacketWalk | undefined;
 
   constructor(options: NetfilterOptions) {
     this.#host = options.host;
     this.#tracking = options.tracking ?? "auto";
-    this.#conntrack = new Conntrack(options.host, options.sysctls);
+    this.#conntrack = new Conntrack(options.host, options.sysctls, options.settlesTranslated);
     this.#nat = new Nat(this.#conntrack, options.host.random);
     this.#environment = {
       host: options.host,
       conntrack: this.#conntrack,
       sets: this.sets,
       recents: new RecentLists(),
+      hashlimits: new Map(),
       state: (of, create) => this.#state(of, create),
     };
     this.#plan = this.#makePlan();
@@ -124,7 +128,23 @@ export class Netfilter implements PacketHook {
   setRules(ruleset: Ruleset): void {
     this.#ruleset = ruleset;
     this.#states = new WeakMap();
+    this.#forgetNamed();
     this.#plan = this.#makePlan();
+  }
+
+  /** Lists and tables live as long as a rule names them; the new rules are there before the old ones go. */
+  #forgetNamed(): void {
+    const { recents, hashlimits } = this.#environment;
+    if (recents.size === 0 && hashlimits.size === 0) return;
+    const names = { recent: new Set<string>(), hashlimit: new Set<string>() };
+    for (const { chains } of this.#ruleset.values()) {
+      for (const { rules } of chains.values()) {
+        for (const match of rules.flatMap((rule) => rule.matches))
+          if (match.kind === "recent" || match.kind === "hashlimit") names[match.kind].add(match.name);
+      }
+    }
+    recents.keep(names.recent);
+    for (const name of hashlimits.keys()) if (!names.hashlimit.has(name)) hashlimits.delete(name);
   }
 
   /** Replaces the virtual servers, as `ipvsadm-restore` does. */
@@ -147,14 +167,20 @@ export class Netfilter implements PacketHook {
     Object.assign(this.#conntrack.sysctls, sysctls);
   }
 
+  /** Takes a packet through the tables of a hook, and says what becomes of it. */
   run(hook: Hook, packet: Packet): HookVerdict {
-    const walk = this.#walks.pop() ?? new PacketWalk(this.#environment);
-    const verdict = this.#host.events.active
-      ? this.#runTold(hook, packet, walk)
-      : this.#runSteps(hook, packet, walk, 0);
+    const walk = this.#spare ?? new PacketWalk(this.#environment);
+    this.#spare = undefined;
+    walk.begin(hook, packet);
+    const verdict = walk.isTold ? this.#runTold(hook, packet, walk) : this.#runSteps(hook, packet, walk, 0);
     walk.end();
-    this.#walks.push(walk);
+    this.#spare = walk;
     return verdict;
+  }
+
+  /** A connection's first packets: the entry is made when one of them has passed all hooks. */
+  isUnsettled(packet: Packet): boolean {
+    return this.#tracks && this.#conntrack.isUnconfirmed(packet);
   }
 
   attach(answer: Packet, packet: Packet): void {
@@ -183,8 +209,7 @@ export class Netfilter implements PacketHook {
   }
 
   #runSteps(hook: Hook, packet: Packet, walk: PacketWalk, from: number): HookVerdict {
-    const steps = this.#plan[hook];
-    walk.begin(hook, packet);
+    const steps = stepsOf(this.#plan, hook);
     for (let i = from; i < steps.length; i++) {
       const verdict = this.#runStep(steps[i] as PlannedStep, hook, packet, walk);
       // Sent on by a virtual server: it is not for this host any more.
@@ -196,7 +221,7 @@ export class Netfilter implements PacketHook {
 
   /** With readers: the hook is told of when the packet's connection is known, unless rules are asked before that. */
   #runTold(hook: Hook, packet: Packet, walk: PacketWalk): HookVerdict {
-    const tracksFirst = this.#plan[hook][0]?.step === "conntrack";
+    const tracksFirst = stepsOf(this.#plan, hook)[0]?.step === "conntrack";
     if (tracksFirst) {
       const verdict = this.#conntrack.track(hook, packet);
       if (verdict !== "accept") return verdict;
@@ -209,17 +234,20 @@ export class Netfilter implements PacketHook {
     switch (planned.step) {
       case "virtual-servers":
         return this.#sendToServer(hook, packet, walk);
-      case "conntrack":
-        return this.#conntrack.track(hook, packet);
+      case "conntrack": {
+        const verdict = this.#conntrack.track(hook, packet);
+        walk.changed();
+        return verdict;
+      }
       case "confirm":
         return this.#conntrack.confirm(packet);
       case "nat": {
-        const verdict = this.#nat.run(walk, planned.table as CompiledTable, planned.chain);
-        if (verdict === "accept") walk.begin(hook, packet);
+        const verdict = this.#nat.run(walk, planned.chain);
+        walk.changed();
         return verdict;
       }
       default: {
-        const verdict = (planned.table as CompiledTable).run(walk, planned.chain);
+        const verdict = (planned.chain as CompiledChain).decide(walk);
         return verdict === Verdict.accept ? "accept" : dropReasonOf(verdict);
       }
     }
@@ -227,6 +255,7 @@ export class Netfilter implements PacketHook {
 
   /** `ip_vs_in`: a new connection to a virtual server goes on to a real one, and is refused when there is none. */
   #sendToServer(hook: Hook, packet: Packet, walk: PacketWalk): "accept" | "redirected" | DropReason {
+    walk.look();
     const server = this.#virtualServers.find(walk);
     if (server === undefined) return "accept";
     const real = this.#virtualServers.pick(walk, this.#host.clock.now());
@@ -238,7 +267,7 @@ export class Netfilter implements PacketHook {
     const backend = `${formatIpv4(real.address)}:${real.port}`;
     const verdict = this.#nat.redirect(walk, real, { kind: "balancer", service, backend, direction: "original" });
     if (verdict !== "accept") return verdict;
-    walk.begin(hook, packet);
+    walk.changed();
     return hook === "input" ? "redirected" : "accept";
   }
 
@@ -257,13 +286,13 @@ export class Netfilter implements PacketHook {
   }
 
   #planStep(step: PlannedKind, chain: BuiltinChain): PlannedStep[] {
-    if (step === "virtual-servers") return [{ step, table: undefined, chain }];
-    if (step === "conntrack" || step === "confirm") return this.#tracks ? [{ step, table: undefined, chain }] : [];
+    if (step === "virtual-servers") return [{ step, chain: undefined }];
+    if (step === "conntrack" || step === "confirm") return this.#tracks ? [{ step, chain: undefined }] : [];
     const table = this.#ruleset.get(step);
     if (table === undefined || (step === "nat" && !this.#tracks)) return [];
-    const compiled = compileTable(table);
+    const compiled = compileTable(table).chain(chain);
     // Without rules, nat still undoes translations and keeps connections apart.
-    return step !== "nat" && compiled.isIdle(chain) ? [] : [{ step, table: compiled, chain }];
+    return step !== "nat" && (compiled?.isIdle ?? true) ? [] : [{ step, chain: compiled }];
   }
 
   #state<T>(of: object, create: () => T): T {
@@ -272,6 +301,22 @@ export class Netfilter implements PacketHook {
     const made = create();
     this.#states.set(of, made);
     return made;
+  }
+}
+
+/** The plan's entry, without a look-up by a key that changes. */
+function stepsOf(plan: Plan, hook: Hook): readonly PlannedStep[] {
+  switch (hook) {
+    case "prerouting":
+      return plan.prerouting;
+    case "input":
+      return plan.input;
+    case "forward":
+      return plan.forward;
+    case "output":
+      return plan.output;
+    case "postrouting":
+      return plan.postrouting;
   }
 }
 

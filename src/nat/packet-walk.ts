@@ -8,7 +8,9 @@ import {
   type Packet,
 } from "../netstack/index.ts";
 import type { CompiledRule } from "./compiled-rule.ts";
+import { stateBits } from "./connection-state.ts";
 import type { Conntrack } from "./conntrack.ts";
+import type { HashlimitTable } from "./hashlimit-table.ts";
 import type { IpSets } from "./ipset.ts";
 import type { RecentLists } from "./recent-list.ts";
 import type { Target } from "./rule.ts";
@@ -21,6 +23,8 @@ export interface RuleEnvironment {
   readonly conntrack: Conntrack;
   readonly sets: IpSets;
   readonly recents: RecentLists;
+  /** Tables of -m hashlimit by name: shared by all rules that name them, made by the first. */
+  readonly hashlimits: Map<string, HashlimitTable>;
   /** The state of a match that counts, made when it is first asked for. */
   state<T>(of: object, create: () => T): T;
 }
@@ -32,13 +36,19 @@ export interface RuleEnvironment {
 export class PacketWalk {
   readonly environment: RuleEnvironment;
   hook: Hook = "prerouting";
-  /** Addresses as signed words. */
+  /** Somebody reads the event stream; and wants to know of rules that did not match, too. */
+  isTold = false;
+  tellsEveryRule = false;
+  /** Addresses as signed words. This and what follows down to `out` is there after {@link look}. */
   source = 0;
   destination = 0;
   protocol = 0;
   isLaterFragment = false;
   /** Bytes of the transport header and behind it. */
   transportLength = 0;
+  /** See tracking.ts; and what `--ctstate` sees of it. */
+  tracking: number | undefined;
+  state = 0;
   /** Names of the interfaces; empty where there is none. */
   in = "";
   out = "";
@@ -50,6 +60,7 @@ export class PacketWalk {
   natTarget: Target | undefined;
   natRule: CompiledRule | undefined;
   #packet: Packet | undefined;
+  #hasLooked = false;
 
   constructor(environment: RuleEnvironment) {
     this.environment = environment;
@@ -59,33 +70,51 @@ export class PacketWalk {
     return this.#packet as Packet;
   }
 
-  /** Sees the packet as it is now. */
+  /** Takes a packet into a hook. */
   begin(hook: Hook, packet: Packet): void {
-    const { bytes, ip } = packet;
+    const { events } = this.environment.host;
     this.#packet = packet;
     this.hook = hook;
+    this.isTold = events.active;
+    this.tellsEveryRule = this.isTold && events.everyRule;
+    this.changed();
+  }
+
+  /** The packet is another than rules have seen, and what they said of it is done with. */
+  changed(): void {
+    this.#hasLooked = false;
+    this.natTarget = undefined;
+    this.natRule = undefined;
+  }
+
+  /** Sees the packet as it is now, for rules. Packets of connections that are known pass most tables without. */
+  look(): void {
+    if (this.#hasLooked) return;
+    this.#hasLooked = true;
+    const { hook, packet } = this;
+    const { bytes, ip } = packet;
     this.source = getU32(bytes, ip + 12) | 0;
     this.destination = getU32(bytes, ip + 16) | 0;
     this.protocol = packet.protocol;
     this.isLaterFragment = packet.isLaterFragment;
     this.transportLength = packet.end - packet.transport;
+    this.see(trackingIn(packet, this.environment.conntrack.table));
     const seesIn = hook === "prerouting" || hook === "input" || hook === "forward" || hook === "postrouting";
     this.in = seesIn ? (packet.in?.name ?? "") : "";
     this.out = hook === "prerouting" || hook === "input" ? "" : (packet.out?.name ?? "");
     this.hotDrop = false;
     this.depth = 0;
-    this.natTarget = undefined;
-    this.natRule = undefined;
+  }
+
+  /** Notes the packet's tracking. */
+  see(tracking: number | undefined): void {
+    this.tracking = tracking;
+    this.state = stateBits(tracking, this.environment.conntrack.table);
   }
 
   /** Lets go of the packet, whose frame will be another's. */
   end(): void {
     this.#packet = undefined;
-  }
-
-  /** See tracking.ts. */
-  get tracking(): number | undefined {
-    return trackingIn(this.packet, this.environment.conntrack.table);
   }
 
   get hasPorts(): boolean {

@@ -74,6 +74,15 @@ export class RecentList {
 export class RecentLists {
   readonly #lists = new Map<string, RecentList>();
 
+  get size(): number {
+    return this.#lists.size;
+  }
+
+  /** Forgets all lists but these. */
+  keep(names: ReadonlySet<string>): void {
+    for (const name of this.#lists.keys()) if (!names.has(name)) this.#lists.delete(name);
+  }
+
   list(name: string): RecentList {
     const known = this.#lists.get(name);
     if (known !== undefined) return known;

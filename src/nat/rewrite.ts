@@ -22,13 +22,12 @@ const WITH_ID: ReadonlySet<number> = new Set([0, 8, 13, 14, 15, 16, 17, 18]);
 export function rewrite(walk: PacketWalk, target: TupleWords, manip: Manip, cause: RewriteCause | undefined): void {
   const { packet } = walk;
   if (cause !== undefined) rewriteAndTell(walk, target, manip, cause);
-  else if (manip === "source") {
-    setSourcePort(packet, walk.protocol, target);
-    packet.source = ipv4(target.source);
-  } else {
-    setDestinationPort(packet, walk.protocol, target);
-    packet.destination = ipv4(target.destination);
-  }
+  else if (packet.protocol === IpProtocol.icmp) {
+    setIcmpId(packet, target.ports >>> 16);
+    if (manip === "source") packet.source = ipv4(target.source);
+    else packet.destination = ipv4(target.destination);
+  } else if (manip === "source") packet.setSource(ipv4(target.source), target.ports >>> 16);
+  else packet.setDestination(ipv4(target.destination), target.ports & 0xffff);
 }
 
 function rewriteAndTell(walk: PacketWalk, target: TupleWords, manip: Manip, cause: RewriteCause): void {
@@ -42,16 +41,6 @@ function rewriteAndTell(walk: PacketWalk, target: TupleWords, manip: Manip, caus
     const to = now[field as keyof typeof now];
     if (from !== to) tellRewritten(walk, { field, from, to, cause });
   }
-}
-
-function setSourcePort(packet: Packet, protocol: number, target: TupleWords): void {
-  if (protocol === IpProtocol.icmp) setIcmpId(packet, target.ports >>> 16);
-  else packet.sourcePort = target.ports >>> 16;
-}
-
-function setDestinationPort(packet: Packet, protocol: number, target: TupleWords): void {
-  if (protocol === IpProtocol.icmp) setIcmpId(packet, target.ports >>> 16);
-  else packet.destinationPort = target.ports & 0xffff;
 }
 
 function setIcmpId(packet: Packet, id: number): void {

@@ -8,11 +8,13 @@ import type { Ipv4Address } from "../netstack/index.ts";
  * match modules in the order written, then its target.
  */
 
+/** The tables of iptables. */
 export type TableName = "raw" | "mangle" | "nat" | "filter";
 
 /** A built-in chain; each is called from the hook of the same name. */
 export type BuiltinChain = "PREROUTING" | "INPUT" | "FORWARD" | "OUTPUT" | "POSTROUTING";
 
+/** A rule: what a packet must be like, and what happens to it then. */
 export interface Rule {
   readonly source?: AddressMatch;
   readonly destination?: AddressMatch;
@@ -40,6 +42,7 @@ export interface InterfaceMatch {
   readonly not?: true;
 }
 
+/** The protocol by its number, as IpProtocol has them. */
 export interface ProtocolMatch {
   readonly protocol: number;
   readonly not?: true;
@@ -51,13 +54,17 @@ export interface NumberRange {
   readonly to: number;
 }
 
+/** Addresses from `first` to `last`, both included. */
 export interface AddressRange {
   readonly from: Ipv4Address;
   readonly to: Ipv4Address;
 }
 
+/** What `-m conntrack --ctstate` tells apart. */
 export type CtState = "INVALID" | "NEW" | "ESTABLISHED" | "RELATED" | "UNTRACKED" | "SNAT" | "DNAT";
+/** What `-m conntrack --ctstatus` tells apart. */
 export type CtStatus = "NONE" | "EXPECTED" | "SEEN_REPLY" | "ASSURED" | "CONFIRMED";
+/** What `-m addrtype` tells apart. */
 export type AddressType =
   | "UNSPEC"
   | "UNICAST"
@@ -71,6 +78,7 @@ export type AddressType =
   | "THROW"
   | "NAT"
   | "XRESOLVE";
+/** The unit of a rate, as in `5/minute`. */
 export type RateUnit = "second" | "minute" | "hour" | "day";
 
 /** `a` where the option is given plainly, `a` with `not` where it stands behind `!`. */
@@ -78,10 +86,12 @@ interface Negatable {
   readonly not?: true;
 }
 
+/** One port or a range of them. */
 export interface PortsMatch extends Negatable {
   readonly range: NumberRange;
 }
 
+/** A condition of a rule: one kind for each match extension. */
 export type Match =
   | { readonly kind: "comment"; readonly text: string }
   | {
@@ -164,6 +174,7 @@ export type Match =
       readonly unit: RateUnit;
       readonly burst: number;
       readonly mode: readonly ("srcip" | "srcport" | "dstip" | "dstport")[];
+      /** Prefix lengths. */
       readonly sourceMask?: number;
       readonly destinationMask?: number;
       readonly size?: number;
@@ -190,6 +201,7 @@ export type Match =
   | { readonly kind: "mac"; readonly source: number; readonly not?: true }
   | { readonly kind: "tcpmss"; readonly range: NumberRange; readonly not?: true };
 
+/** How REJECT answers. */
 export type RejectWith =
   | "icmp-net-unreachable"
   | "icmp-host-unreachable"
@@ -206,6 +218,7 @@ export interface PortOptions {
   readonly randomFully?: true;
 }
 
+/** What a rule does with a packet that matches: one kind for each target. */
 export type Target =
   | { readonly kind: "accept" }
   | { readonly kind: "drop" }

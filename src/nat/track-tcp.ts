@@ -228,7 +228,10 @@ export class TcpTracker {
     this.timeout = this.#timeoutFor(slot, next);
     const status = this.#table.status(slot);
     if ((status & Status.seenReply) === 0) {
-      if (this.segment.has(TcpFlag.rst)) return Outcome.ended;
+      if (this.segment.has(TcpFlag.rst)) {
+        this.timeout = KEEP_TIMEOUT;
+        return Outcome.ended;
+      }
       // Picked up in the middle: not for days, as long as nobody answers.
       if (next === TcpState.established) this.timeout = Math.min(this.timeout, this.#sysctls.tcpTimeoutUnacknowledged);
     } else if ((status & Status.assured) === 0 && next === TcpState.established) {

@@ -1,4 +1,4 @@
-import { getU16, IpProtocol, isUdpChecksumRight, type Packet, UDP_HEADER_LENGTH } from "../netstack/index.ts";
+import { getU16, IpProtocol, type Packet, UDP_HEADER_LENGTH } from "../netstack/index.ts";
 import type { ConntrackSysctls } from "./conntrack-sysctls.ts";
 import { Field, RECORD_SHIFT, Status, word } from "./flow-record.ts";
 import type { FlowTable } from "./flow-table.ts";
@@ -13,7 +13,8 @@ export function isUdpFaulty(packet: Packet, verifiesChecksum: boolean): boolean 
   const length = getU16(bytes, transport + 4);
   if (length < UDP_HEADER_LENGTH || transport + length > end) return true;
   if (!verifiesChecksum || packet.protocol !== IpProtocol.udp) return false;
-  return !isUdpChecksumRight(bytes, transport, packet.source, packet.destination);
+  // Zero stands for no checksum.
+  return getU16(bytes, transport + 6) !== 0 && packet.transportSum(transport + length) !== 0;
 }
 
 export function beginUdp(table: FlowTable, slot: number, nowMs: number): void {

@@ -19,13 +19,28 @@ export interface Hop {
   readonly source: Ipv4Address | undefined;
 }
 
+/** What a host does with packets to an address. */
+export interface Destination {
+  /** One of the host's own. */
+  readonly isLocal: boolean;
+  readonly isBroadcast: boolean;
+  /** The way there; `undefined` when there is none. */
+  readonly hop: Hop | undefined;
+}
+
+/** Destinations remembered; when there are more, all are looked up anew. */
+const MOST_DESTINATIONS = 1024;
+
 /** Which addresses a host has, what kind any other address is to it, and the way there: Linux's local and main routing tables. */
 export class Addressing {
   readonly interfaces: Interface[] = [];
-  readonly routes: RouteTable = new RouteTable();
+  readonly routes: RouteTable = new RouteTable(() => this.#forget());
   readonly #loopback: Interface;
-  readonly #local = new Map<Ipv4Address, Interface>();
-  readonly #broadcast = new Set<Ipv4Address>();
+  /** By address as a signed word, as are the others: V8 finds small integers quickest. */
+  readonly #local = new Map<number, Interface>();
+  readonly #broadcast = new Set<number>();
+  /** What was looked up since addresses, routes or interfaces changed last. */
+  readonly #destinations = new Map<number, Destination>();
 
   constructor(loopback: Interface) {
     this.#loopback = loopback;
@@ -34,6 +49,7 @@ export class Addressing {
 
   addInterface(added: Interface): void {
     this.interfaces.push(added);
+    added.changed = () => this.#forget();
     for (const own of added.addresses) this.#install(added, own);
   }
 
@@ -51,6 +67,7 @@ export class Addressing {
     this.#broadcast.clear();
     this.routes.removeWhere((route) => route.out === from && route.source === address);
     for (const each of this.interfaces) for (const own of each.addresses) this.#record(each, own);
+    this.#forget();
     return true;
   }
 
@@ -64,16 +81,16 @@ export class Addressing {
   }
 
   isLocal(address: Ipv4Address): boolean {
-    return isLoopback(address) || this.#local.has(address);
+    return isLoopback(address) || this.#local.has(address | 0);
   }
 
   isBroadcast(address: Ipv4Address): boolean {
-    return address === LIMITED_BROADCAST || this.#broadcast.has(address);
+    return address === LIMITED_BROADCAST || this.#broadcast.has(address | 0);
   }
 
   kind(address: Ipv4Address, on?: Interface): AddressKind {
     if (this.isLocal(address)) {
-      const holder = this.#local.get(address) ?? this.#loopback;
+      const holder = this.#local.get(address | 0) ?? this.#loopback;
       return on === undefined || holder === on ? "local" : "unicast";
     }
     if (this.isBroadcast(address) || isZeroNet(address)) return address === ANY_ADDRESS ? "unspecified" : "broadcast";
@@ -83,9 +100,30 @@ export class Addressing {
 
   /** The way of a packet that this host sends or forwards to `destination`; `undefined` when there is none. */
   hop(destination: Ipv4Address): Hop | undefined {
-    if (this.isLocal(destination)) return { out: this.#loopback, nextHop: destination, source: destination };
-    const route = this.routes.lookup(destination);
-    return route && { out: route.out, nextHop: route.via ?? destination, source: route.source };
+    return this.destination(destination).hop;
+  }
+
+  /** Everything that the way of a packet to `address` depends on. */
+  destination(address: Ipv4Address): Destination {
+    return this.#destinations.get(address | 0) ?? this.#lookUp(address);
+  }
+
+  #lookUp(address: Ipv4Address): Destination {
+    const isLocal = this.isLocal(address);
+    const hop = isLocal ? { out: this.#loopback, nextHop: address, source: address } : this.#routed(address);
+    const found: Destination = { isLocal, isBroadcast: this.isBroadcast(address), hop };
+    if (this.#destinations.size >= MOST_DESTINATIONS) this.#forget();
+    this.#destinations.set(address | 0, found);
+    return found;
+  }
+
+  #routed(address: Ipv4Address): Hop | undefined {
+    const route = this.routes.lookup(address);
+    return route && { out: route.out, nextHop: route.via ?? address, source: route.source };
+  }
+
+  #forget(): void {
+    this.#destinations.clear();
   }
 
   /** The source address that a packet to `destination` gets when its sender names none. */
@@ -120,10 +158,11 @@ export class Addressing {
   }
 
   #record(on: Interface, own: InterfaceAddress): void {
-    if (!this.#local.has(own.address)) this.#local.set(own.address, on);
+    this.#forget();
+    if (!this.#local.has(own.address | 0)) this.#local.set(own.address | 0, on);
     if (own.prefixLength >= 31 || on === this.#loopback) return;
     const subnet = subnetOf(own.address, own.prefixLength);
-    this.#broadcast.add(lastAddress(subnet));
-    this.#broadcast.add(subnet.network);
+    this.#broadcast.add(lastAddress(subnet) | 0);
+    this.#broadcast.add(subnet.network | 0);
   }
 }

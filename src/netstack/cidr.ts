@@ -25,6 +25,7 @@ export function subnetOf(address: Ipv4Address, prefixLength: number): Cidr {
   return { network: ipv4(address & netmask(prefixLength)), prefixLength };
 }
 
+/** Whether the address lies in the range. */
 export function contains(range: Cidr, address: Ipv4Address): boolean {
   return ((address ^ range.network) & netmask(range.prefixLength)) === 0;
 }
@@ -56,7 +57,7 @@ export function parseInterfaceAddress(text: string): InterfaceAddress | undefine
   return { address, prefixLength };
 }
 
-/** {@link parseInterfaceAddress} for addresses written in source code. @throws RangeError when `text` is not one. */
+/** `parseInterfaceAddress` for addresses written in source code. @throws RangeError when `text` is not one. */
 export function interfaceAddress(text: string): InterfaceAddress {
   const parsed = parseInterfaceAddress(text);
   if (parsed === undefined)
@@ -64,10 +65,12 @@ export function interfaceAddress(text: string): InterfaceAddress {
   return parsed;
 }
 
+/** As `10.0.0.0/8`. */
 export function formatCidr(range: Cidr): string {
   return `${formatIpv4(range.network)}/${range.prefixLength}`;
 }
 
+/** As `10.0.0.1/8`: the address, not the network. */
 export function formatInterfaceAddress(own: InterfaceAddress): string {
   return `${formatIpv4(own.address)}/${own.prefixLength}`;
 }

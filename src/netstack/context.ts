@@ -9,6 +9,8 @@ export interface Sysctls {
   forwarding: boolean;
   /** net.ipv4.conf.all.route_localnet, 0: 127.0.0.0/8 may come in from a network. */
   routeLocalnet: boolean;
+  /** net.ipv4.conf.all.accept_local, 0: packets with one of the host's own source addresses may come in. */
+  acceptLocal: boolean;
   /** net.ipv4.conf.all.rp_filter, 0. */
   reversePathFilter: "off" | "strict" | "loose";
   /** net.ipv4.ip_default_ttl, 64. */
@@ -26,6 +28,7 @@ export interface Sysctls {
 export const DEFAULT_SYSCTLS: Sysctls = {
   forwarding: false,
   routeLocalnet: false,
+  acceptLocal: false,
   reversePathFilter: "off",
   defaultTtl: 64,
   ignoreEcho: false,
@@ -51,6 +54,8 @@ export class HostContext {
   readonly frames: FramePool;
   readonly events: PacketEvents;
   readonly sysctls: Sysctls;
+  /** CPUs that handle packets. With one, a packet is through before the next one is looked at. */
+  cpus = 1;
   readonly drops: DropCounters = new DropCounters();
   #at: Time;
 
@@ -71,7 +76,8 @@ export class HostContext {
 
   /** Notes that the host is busy with a frame that is here at `frame.at`. What it sends in answer leaves later than that. */
   follow(frame: Frame): void {
-    if (frame.at < this.clock.now()) frame.at = this.clock.now();
+    const now = this.clock.now();
+    if (frame.at < now) frame.at = now;
     if (frame.at > this.#at) this.#at = frame.at;
   }
 

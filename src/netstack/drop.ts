@@ -40,6 +40,8 @@ export type DropReason =
   | "nat-filtered"
   | "conntrack-table-full"
   | "conntrack-clash"
+  | "tunnel-unknown"
+  | "tunnel-no-remote"
   | "balancer-no-service"
   | "balancer-no-backend"
   | "bridge-port-blocked"

@@ -52,6 +52,15 @@ export type PacketEvent = {
   readonly lineage: number;
 } & PacketEventDetail;
 
+/** A connection as a box at one of its ends has it: who opened it, and to whom. */
+export interface ConnectionEnds {
+  readonly source: Ipv4Address;
+  readonly sourcePort: number;
+  readonly destination: Ipv4Address;
+  readonly destinationPort: number;
+}
+
+/** What happened, by `kind`. */
 export type PacketEventDetail =
   | { readonly kind: "arrived"; readonly interface: string; readonly bytes: Uint8Array }
   | { readonly kind: "sent"; readonly interface: string; readonly bytes: Uint8Array }
@@ -102,6 +111,15 @@ export type PacketEventDetail =
   | { readonly kind: "reassembled"; readonly from: number }
   /** A load balancer sends the packet on to a backend; `reason` says why to this one. */
   | { readonly kind: "balanced"; readonly service: string; readonly backend: string; readonly reason: string }
+  /** A program that ends connections opens one of its own for a client's. It is about no one packet: the lineage is 0. */
+  | {
+      readonly kind: "proxied";
+      readonly protocol: "tcp" | "udp";
+      readonly service: string;
+      readonly backend: string;
+      readonly client: ConnectionEnds;
+      readonly own: ConnectionEnds;
+    }
   /** The packet goes on inside another, or came out of one: a tunnel's outer addresses. */
   | {
       readonly kind: "encapsulated" | "decapsulated";
@@ -118,6 +136,7 @@ export type PacketEventDetail =
     }
   | { readonly kind: "dropped"; readonly reason: DropReason; readonly rule?: RuleReference };
 
+/** Told of each event while it happens; it must not keep the event's bytes. */
 export type PacketEventReader = (event: PacketEvent) => void;
 
 /** Where a run's events go. Whoever emits looks at `active` first, so that with no reader not even the event object is made. */
@@ -125,6 +144,7 @@ export interface PacketEvents {
   readonly active: boolean;
   /** True when a reader wants rules that did not match, too. */
   readonly everyRule: boolean;
+  /** Passes an event on. */
   emit(event: PacketEvent): void;
 }
 
@@ -151,6 +171,7 @@ export class EventStream implements PacketEvents {
     };
   }
 
+  /** Passes an event to the readers, in the order in which they came. */
   emit(event: PacketEvent): void {
     for (const reader of this.#readers) reader(event);
   }

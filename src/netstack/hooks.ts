@@ -18,7 +18,10 @@ export type HookVerdict = "accept" | DropReason;
 export interface PacketHook {
   /** True when the hook needs whole datagrams: the stack then reassembles before "prerouting" and "output", and fragments again on the way out. */
   readonly wantsDatagrams: boolean;
+  /** Lets the packet pass, changed or not, or gives the reason for dropping it. */
   run(hook: Hook, packet: Packet): HookVerdict;
+  /** True of a packet that begins something others cannot know of before it has passed "postrouting". */
+  isUnsettled?(packet: Packet): boolean;
   /** Makes `answer`, which the host sends because of `packet`, part of the same connection (`nf_ct_attach`, net/netfilter/core.c). */
   attach?(answer: Packet, packet: Packet): void;
 }

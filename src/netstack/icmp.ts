@@ -57,6 +57,9 @@ export interface EchoReply {
   readonly duplicate: boolean;
 }
 
+/** A run begins at midnight, for who asks for the time of day. */
+const DAY_MS = 86_400_000;
+
 /** An echo request to send. */
 export interface EchoRequest {
   readonly source: Ipv4Address;
@@ -94,6 +97,7 @@ export class IcmpLayer {
     if (!isIcmpChecksumRight(bytes, transport, end)) return this.#host.drop(packet, "bad-checksum");
     const type = getU8(bytes, transport);
     if (type === IcmpType.echoRequest) return this.#answerEcho(packet);
+    if (type === IcmpType.timestampRequest) return this.#answerTimestamp(packet);
     if (type === IcmpType.echoReply) return this.#takeReply(packet);
     if (isIcmpError(type)) return this.#takeError(packet);
     this.#host.drop(packet, "icmp-ignored");
@@ -165,6 +169,29 @@ export class IcmpLayer {
     setU32(reply.bytes, reply.transport, 0);
     fillIcmpChecksum(reply.bytes, reply.transport, reply.end);
     this.#delivered(packet, "echo");
+    this.#ip.send(reply);
+  }
+
+  /** RFC 792, as `icmp_timestamp` (net/ipv4/icmp.c) does: when the question was sent, when it came and when the answer leaves, in ms of the day. */
+  #answerTimestamp(packet: Packet): void {
+    const { bytes, transport, end, source, destination, typeOfService } = packet;
+    if (end - transport < ICMP_HEADER_LENGTH + 4 || !this.#addressing.isLocal(destination))
+      return this.#host.drop(packet, "icmp-ignored");
+    const ends = { source: destination, destination: source };
+    const header = { protocol: IpProtocol.icmp, ...ends, dontFragment: false, typeOfService };
+    const reply = this.#ip.create(header, ICMP_HEADER_LENGTH + 12);
+    const at = reply.transport;
+    emitIcmp(
+      { type: IcmpType.timestampReply, code: 0, checksum: 0, rest: getU32(bytes, transport + 4) },
+      reply.bytes,
+      at,
+    );
+    const now = Math.floor(this.#host.now() / 1e6) % DAY_MS;
+    setU32(reply.bytes, at + ICMP_HEADER_LENGTH, getU32(bytes, transport + ICMP_HEADER_LENGTH));
+    setU32(reply.bytes, at + ICMP_HEADER_LENGTH + 4, now);
+    setU32(reply.bytes, at + ICMP_HEADER_LENGTH + 8, now);
+    fillIcmpChecksum(reply.bytes, at, reply.end);
+    this.#delivered(packet, "timestamp");
     this.#ip.send(reply);
   }
 

@@ -1,7 +1,9 @@
 import type { Device } from "../sim/index.ts";
 import type { InterfaceAddress } from "./cidr.ts";
 import type { MacAddress } from "./mac.ts";
+import type { NeighbourEntry } from "./neighbour.ts";
 
+/** What an interface is made with. */
 export interface InterfaceOptions {
   readonly name: string;
   readonly device: Device;
@@ -20,7 +22,11 @@ export class Interface {
   readonly addresses: InterfaceAddress[];
   /** False on loopback and point-to-point tunnels: packets are handed to the device without ARP. */
   readonly resolves: boolean;
-  up = true;
+  /** For the host's addressing: called when the interface goes up or down. */
+  changed: (() => void) | undefined;
+  /** For the host's neighbour table: what it knows on this interface, by address as a signed word. */
+  neighbours: Map<number, NeighbourEntry> | undefined;
+  #up = true;
 
   constructor(options: InterfaceOptions) {
     this.name = options.name;
@@ -28,6 +34,15 @@ export class Interface {
     this.mac = options.mac;
     this.addresses = [...(options.addresses ?? [])];
     this.resolves = options.resolves ?? true;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  set up(up: boolean) {
+    this.#up = up;
+    this.changed?.();
   }
 
   get mtu(): number {

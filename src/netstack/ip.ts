@@ -1,5 +1,6 @@
-import { assert, type Frame } from "../sim/index.ts";
+import { after, assert, type Frame, us } from "../sim/index.ts";
 import type { Addressing, Hop } from "./addressing.ts";
+import { finishChecksum, sumData } from "./checksum.ts";
 import type { HostContext } from "./context.ts";
 import type { DropReason } from "./drop.ts";
 import { fragment, needsFragmenting } from "./fragment.ts";
@@ -18,7 +19,7 @@ import { Packet } from "./packet.ts";
 import { Reassembler } from "./reassembly.ts";
 import { ETHERNET_HEADER_LENGTH } from "./wire/ethernet.ts";
 import { IcmpType, TimeExceededCode, UnreachableCode } from "./wire/icmp.ts";
-import { emitIpv4Header, fillIpv4Checksum, IPV4_HEADER_LENGTH } from "./wire/ipv4.ts";
+import { emitIpv4Header, IPV4_HEADER_LENGTH, setIpv4Checksum } from "./wire/ipv4.ts";
 
 /** What {@link IpLayer} needs of its neighbours in the stack. */
 export interface IpNeighbours {
@@ -43,6 +44,9 @@ export interface DatagramHeader {
   readonly typeOfService?: number;
 }
 
+/** How long a packet that begins a connection is on a CPU, where several share the work. */
+const CPU_TIME = us(20);
+
 /** IPv4 in the order of Linux's net/ipv4/ip_input.c, ip_forward.c and ip_output.c, with the five hooks in their places. */
 export class IpLayer {
   hook: PacketHook | undefined;
@@ -51,6 +55,8 @@ export class IpLayer {
   readonly #below: IpNeighbours;
   readonly #identifications: IdentificationSource;
   readonly #reassembler: Reassembler;
+  /** Packets that other CPUs have. */
+  #elsewhere = 0;
 
   constructor(host: HostContext, addressing: Addressing, below: IpNeighbours) {
     this.#host = host;
@@ -90,9 +96,9 @@ export class IpLayer {
     const fault = this.#martian(packet);
     if (fault !== undefined) return this.#host.drop(packet, fault);
     if (packet.route !== undefined) return this.#forward(packet);
-    const destination = packet.destination;
-    const here = this.#addressing.isLocal(destination) || this.#addressing.isBroadcast(destination);
-    if (here || isMulticast(destination)) return this.#deliver(packet);
+    const { destination } = packet;
+    const known = this.#addressing.destination(destination);
+    if (known.isLocal || known.isBroadcast || isMulticast(destination)) return this.#deliver(packet);
     if (!this.#host.sysctls.forwarding) return this.#host.drop(packet, "forwarding-off");
     this.#forward(packet);
   }
@@ -122,7 +128,7 @@ export class IpLayer {
       frame.bytes,
       ip,
     );
-    fillIpv4Checksum(frame.bytes, ip);
+    setIpv4Checksum(frame.bytes, ip, finishChecksum(sumData(frame.data, ip, ip + IPV4_HEADER_LENGTH, 0)));
     return new Packet(frame, ip);
   }
 
@@ -192,7 +198,21 @@ export class IpLayer {
     packet.out = hop.out;
     this.#routed(packet, hop);
     this.#decrementTtl(packet);
-    if (this.runHook("forward", packet)) this.#output(packet, hop);
+    if (!this.runHook("forward", packet)) return;
+    if (this.#elsewhere < this.#host.cpus - 1 && this.hook?.isUnsettled?.(packet))
+      return this.#outputLater(packet, hop);
+    this.#output(packet, hop);
+  }
+
+  /** Another CPU has the packet: what comes in meanwhile goes past it. */
+  #outputLater(packet: Packet, hop: Hop): void {
+    const { clock } = this.#host;
+    this.#elsewhere += 1;
+    const timer = clock.timer(() => {
+      this.#elsewhere -= 1;
+      this.#output(packet, hop);
+    }, "protocol");
+    timer.set(after(clock.now(), CPU_TIME));
   }
 
   #decrementTtl(packet: Packet): void {
@@ -217,7 +237,7 @@ export class IpLayer {
       if (isLoopback(source)) return "martian-source";
       if (isLoopback(destination)) return "martian-destination";
     }
-    if (this.#addressing.isLocal(source)) return "martian-source";
+    if (this.#addressing.isLocal(source) && !this.#host.sysctls.acceptLocal) return "martian-source";
     const filter = this.#host.sysctls.reversePathFilter;
     if (filter === "off" || this.#addressing.isReachable(source, filter === "strict" ? through : undefined))
       return undefined;

@@ -3,8 +3,11 @@ declare const addressBrand: unique symbol;
 /** An IPv4 address as an unsigned 32-bit number in network order: 10.0.0.1 is 0x0a000001. */
 export type Ipv4Address = number & { readonly [addressBrand]: true };
 
+/** 0.0.0.0, as a socket binds to for any of its host's. */
 export const ANY_ADDRESS: Ipv4Address = 0 as Ipv4Address;
+/** 255.255.255.255. */
 export const LIMITED_BROADCAST: Ipv4Address = 0xffffffff as Ipv4Address;
+/** 127.0.0.1. */
 export const LOOPBACK_ADDRESS: Ipv4Address = 0x7f000001 as Ipv4Address;
 
 /** The address with these 32 bits. */
@@ -32,6 +35,7 @@ export function address(text: string): Ipv4Address {
   return parsed;
 }
 
+/** As `192.0.2.1`. */
 export function formatIpv4(address: Ipv4Address): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }

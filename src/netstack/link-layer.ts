@@ -3,11 +3,11 @@ import type { Addressing } from "./addressing.ts";
 import type { HostContext } from "./context.ts";
 import type { Interface } from "./interface.ts";
 import { ANY_ADDRESS, type Ipv4Address, isLoopback, isMulticast } from "./ipv4-address.ts";
-import { BROADCAST_MAC, isGroupMac, type MacAddress, mac, ZERO_MAC } from "./mac.ts";
+import { BROADCAST_MAC, getMac, isGroupMac, type MacAddress, mac, ZERO_MAC } from "./mac.ts";
 import { NeighbourTable } from "./neighbour.ts";
 import { Packet } from "./packet.ts";
 import { ARP_LENGTH, ArpOperation, type ArpPacket, emitArp, parseArp } from "./wire/arp.ts";
-import { ETHERNET_HEADER_LENGTH, EtherType, emitEthernet, parseEthernet } from "./wire/ethernet.ts";
+import { ETHERNET_HEADER_LENGTH, EtherType, emitEthernet, ethernetType } from "./wire/ethernet.ts";
 import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
 import { ipv4Fault } from "./wire/ipv4.ts";
 
@@ -46,14 +46,15 @@ export class LinkLayer {
       this.#host.emit(frame.lineage, { kind: "arrived", interface: through.name, bytes: frame.view() });
     }
     if (!through.up) return this.#host.drop(frame, "interface-down");
-    const ethernet = parseEthernet(frame.bytes, frame.start, frame.end);
-    if (ethernet === undefined) return this.#host.drop(frame, "ethernet-truncated");
-    const mine = ethernet.destination === through.mac || isGroupMac(ethernet.destination) || !through.resolves;
+    if (frame.length < ETHERNET_HEADER_LENGTH) return this.#host.drop(frame, "ethernet-truncated");
+    const destination = getMac(frame.bytes, frame.start);
+    const mine = destination === through.mac || isGroupMac(destination) || !through.resolves;
     if (!mine) return this.#host.drop(frame, "other-host");
     const at = frame.start + ETHERNET_HEADER_LENGTH;
-    if (ethernet.type === EtherType.ipv4) return this.#receiveIp(through, frame, at);
-    if (ethernet.type === EtherType.arp) return this.#receiveArp(through, frame, at);
-    const tagged = ethernet.type === EtherType.vlan || ethernet.type === EtherType.serviceVlan;
+    const type = ethernetType(frame.bytes, frame.start);
+    if (type === EtherType.ipv4) return this.#receiveIp(through, frame, at);
+    if (type === EtherType.arp) return this.#receiveArp(through, frame, at);
+    const tagged = type === EtherType.vlan || type === EtherType.serviceVlan;
     this.#host.drop(frame, tagged ? "vlan-not-configured" : "unknown-ethertype");
   }
 
@@ -90,6 +91,8 @@ export class LinkLayer {
 
   #hardwareAddress(packet: Packet, out: Interface, nextHop: Ipv4Address): MacAddress | undefined {
     if (!out.resolves) return out.mac;
+    const usable = this.neighbours.usable(out, nextHop);
+    if (usable !== undefined) return usable;
     if (this.#addressing.isBroadcast(nextHop)) return BROADCAST_MAC;
     // RFC 1112 §6.4: 01:00:5e and the low 23 bits.
     if (isMulticast(nextHop)) return mac(0x01005e000000 + (nextHop & 0x7fffff));
@@ -99,7 +102,7 @@ export class LinkLayer {
   #receiveIp(through: Interface, frame: Frame, ip: number): void {
     const known = frame.context;
     if (known instanceof Packet) return this.#receiveKnown(known, through);
-    const fault = ipv4Fault(frame.bytes, ip, frame.end);
+    const fault = ipv4Fault(frame.bytes, ip, frame.end, frame.data);
     if (fault !== undefined) return this.#host.drop(frame, fault);
     const packet = new Packet(frame, ip);
     packet.in = through;

@@ -33,6 +33,7 @@ export function parseMac(text: string): MacAddress | undefined {
   return mac(Number.parseInt(text.replaceAll(":", ""), 16));
 }
 
+/** As `02:00:00:00:00:01`. */
 export function formatMac(address: MacAddress): string {
   return address
     .toString(16)

@@ -27,7 +27,8 @@ export interface NeighbourEvents {
   unresolved(packet: Packet, why: "neighbour-unreachable" | "arp-queue-full"): void;
 }
 
-interface Entry {
+/** What is known of one neighbour. */
+export interface NeighbourEntry {
   readonly on: Interface;
   readonly address: Ipv4Address;
   readonly timer: Timer;
@@ -42,7 +43,8 @@ export class NeighbourTable {
   readonly #clock: Clock;
   readonly #events: NeighbourEvents;
   readonly #reachable: Duration;
-  readonly #entries = new Map<Interface, Map<Ipv4Address, Entry>>();
+  /** The interfaces that have entries, each with its own: see {@link Interface.neighbours}. */
+  readonly #interfaces = new Set<Interface>();
   #size = 0;
 
   constructor(clock: Clock, random: Random, events: NeighbourEvents) {
@@ -60,6 +62,14 @@ export class NeighbourTable {
     this.#wait(entry, packet);
     if (entry.state === "failed" || entry.timer.deadline === undefined) this.#startAsking(entry);
     return undefined;
+  }
+
+  /** The hardware address if a packet may go there without anything being done about it. */
+  usable(on: Interface, address: Ipv4Address): MacAddress | undefined {
+    const entry = on.neighbours?.get(address | 0);
+    if (entry === undefined) return undefined;
+    const { state } = entry;
+    return state === "stale" || state === "incomplete" || state === "failed" ? undefined : entry.mac;
   }
 
   /** The hardware address if it is known for certain (NUD_CONNECTED); asks nobody. */
@@ -105,45 +115,48 @@ export class NeighbourTable {
 
   /** Forgets everything known on an interface that went down. */
   flush(on: Interface): void {
-    for (const entry of this.#entries.get(on)?.values() ?? []) this.#fail(entry);
-    this.#size -= this.#entries.get(on)?.size ?? 0;
-    this.#entries.delete(on);
+    for (const entry of on.neighbours?.values() ?? []) this.#fail(entry);
+    this.#size -= on.neighbours?.size ?? 0;
+    on.neighbours = undefined;
+    this.#interfaces.delete(on);
   }
 
   /** The table as `ip neigh` would list it. */
   list(): { on: Interface; address: Ipv4Address; mac: MacAddress; state: NeighbourState }[] {
-    return [...this.#entries.values()].flatMap((entries) =>
-      [...entries.values()].map(({ on, address, mac, state }) => ({ on, address, mac, state })),
-    );
+    return this.#all().map(({ on, address, mac, state }) => ({ on, address, mac, state }));
   }
 
-  #find(on: Interface, address: Ipv4Address): Entry | undefined {
-    return this.#entries.get(on)?.get(address);
+  #all(): NeighbourEntry[] {
+    return [...this.#interfaces].flatMap((on) => [...(on.neighbours?.values() ?? [])]);
   }
 
-  #create(on: Interface, address: Ipv4Address): Entry {
+  #find(on: Interface, address: Ipv4Address): NeighbourEntry | undefined {
+    return on.neighbours?.get(address | 0);
+  }
+
+  #create(on: Interface, address: Ipv4Address): NeighbourEntry {
     if (this.#size >= TABLE_LIMIT) this.#evict();
     const timer = this.#clock.timer(() => this.#expire(entry), "protocol");
-    const entry: Entry = { on, address, timer, state: "incomplete", mac: ZERO_MAC, probes: 0, waiting: [] };
-    const entries = this.#entries.get(on) ?? new Map<Ipv4Address, Entry>();
-    entries.set(address, entry);
-    this.#entries.set(on, entries);
+    const entry: NeighbourEntry = { on, address, timer, state: "incomplete", mac: ZERO_MAC, probes: 0, waiting: [] };
+    on.neighbours ??= new Map();
+    on.neighbours.set(address | 0, entry);
+    this.#interfaces.add(on);
     this.#size += 1;
     return entry;
   }
 
   /** Pushes out the oldest entry that nothing waits for; the oldest of all when every one is being resolved. */
   #evict(): void {
-    const all = [...this.#entries.values()].flatMap((entries) => [...entries.values()]);
+    const all = this.#all();
     const idle = all.find((entry) => entry.waiting.length === 0 && entry.state !== "permanent");
     const victim = idle ?? all.find((entry) => entry.state !== "permanent");
     if (victim === undefined) return;
     this.#fail(victim);
-    this.#entries.get(victim.on)?.delete(victim.address);
+    victim.on.neighbours?.delete(victim.address | 0);
     this.#size -= 1;
   }
 
-  #wait(entry: Entry, packet: Packet): void {
+  #wait(entry: NeighbourEntry, packet: Packet): void {
     if (entry.waiting.length >= QUEUE_LIMIT) {
       const oldest = entry.waiting.shift();
       if (oldest !== undefined) this.#events.unresolved(oldest, "arp-queue-full");
@@ -151,19 +164,19 @@ export class NeighbourTable {
     entry.waiting.push(packet);
   }
 
-  #startAsking(entry: Entry): void {
+  #startAsking(entry: NeighbourEntry): void {
     entry.state = "incomplete";
     entry.probes = 0;
     this.#ask(entry);
   }
 
-  #ask(entry: Entry): void {
+  #ask(entry: NeighbourEntry): void {
     entry.probes += 1;
     entry.timer.set(after(this.#clock.now(), RETRANSMIT));
     this.#events.request(entry.on, entry.address, entry.state === "probe" ? entry.mac : undefined);
   }
 
-  #expire(entry: Entry): void {
+  #expire(entry: NeighbourEntry): void {
     if (entry.state === "reachable") return this.#enter(entry, "stale", undefined);
     if (entry.state === "delay") {
       entry.state = "probe";
@@ -174,20 +187,20 @@ export class NeighbourTable {
     else this.#fail(entry);
   }
 
-  #enter(entry: Entry, state: NeighbourState, duration: Duration | undefined): void {
+  #enter(entry: NeighbourEntry, state: NeighbourState, duration: Duration | undefined): void {
     entry.state = state;
     if (duration === undefined) entry.timer.cancel();
     else entry.timer.set(after(this.#clock.now(), duration));
   }
 
-  #fail(entry: Entry): void {
+  #fail(entry: NeighbourEntry): void {
     this.#enter(entry, "failed", undefined);
     const waiting = entry.waiting;
     entry.waiting = [];
     for (const packet of waiting) this.#events.unresolved(packet, "neighbour-unreachable");
   }
 
-  #release(entry: Entry): void {
+  #release(entry: NeighbourEntry): void {
     const waiting = entry.waiting;
     entry.waiting = [];
     for (const packet of waiting) this.#events.resolved(packet, entry.on, entry.mac);

@@ -1,7 +1,15 @@
 import type { Frame } from "../sim/index.ts";
 import type { Hop } from "./addressing.ts";
 import { getU8, getU16, getU32, setU8, setU16, setU32 } from "./bytes.ts";
-import { updateChecksum, updateChecksum32 } from "./checksum.ts";
+import {
+  applyChange,
+  change16,
+  change32,
+  finishChecksum,
+  sumData,
+  sumPseudoHeader,
+  updateChecksum,
+} from "./checksum.ts";
 import type { PacketSummary } from "./events.ts";
 import type { Interface } from "./interface.ts";
 import { type Ipv4Address, ipv4 } from "./ipv4-address.ts";
@@ -12,6 +20,7 @@ import { UDP_HEADER_LENGTH } from "./wire/udp.ts";
 
 /** Offsets within the IPv4 header that rewriting needs; wire/ipv4.ts has them all. */
 const IP_TOS = 1;
+const IP_LENGTH = 2;
 const IP_ID = 4;
 const IP_FRAGMENT = 6;
 const IP_TTL = 8;
@@ -32,6 +41,8 @@ const NO_FIELD = -1;
  */
 export class Packet {
   readonly frame: Frame;
+  /** The frame's buffer. */
+  readonly bytes: Uint8Array;
   /** True once a bridge of this host has run "prerouting" on it: it is not run again when the bridge hands the packet up. */
   prerouted = false;
   /** Where the IP header begins in the frame's buffer. */
@@ -39,7 +50,7 @@ export class Packet {
   /** Where the transport header begins. */
   readonly transport: number;
   /** Where the IP packet ends: padding of the frame lies behind. */
-  readonly end: number;
+  end: number;
   in: Interface | undefined;
   out: Interface | undefined;
   /** The bridge ports it came and will leave through, while it passes a bridge. */
@@ -55,14 +66,12 @@ export class Packet {
   fragments: readonly number[] | undefined;
 
   constructor(frame: Frame, ip: number) {
+    const { bytes } = frame;
     this.frame = frame;
+    this.bytes = bytes;
     this.ip = ip;
-    this.transport = ip + (getU8(frame.bytes, ip) & 15) * 4;
-    this.end = ip + getU16(frame.bytes, ip + 2);
-  }
-
-  get bytes(): Uint8Array {
-    return this.frame.bytes;
+    this.transport = ip + (getU8(bytes, ip) & 15) * 4;
+    this.end = ip + getU16(bytes, ip + 2);
   }
 
   /** Of the IP packet, header included. */
@@ -125,19 +134,37 @@ export class Packet {
   }
 
   set source(address: Ipv4Address) {
-    this.#setAddress(this.ip + IP_SOURCE, address);
+    this.#change(this.ip + IP_SOURCE, address, NO_FIELD, 0);
   }
 
   set destination(address: Ipv4Address) {
-    this.#setAddress(this.ip + IP_DESTINATION, address);
+    this.#change(this.ip + IP_DESTINATION, address, NO_FIELD, 0);
   }
 
   set sourcePort(port: number) {
-    this.#setTransportWord(this.#sourcePortField(), port);
+    this.#change(NO_FIELD, 0, this.#sourcePortField(), port);
   }
 
   set destinationPort(port: number) {
-    this.#setTransportWord(this.#destinationPortField(), port);
+    this.#change(NO_FIELD, 0, this.#destinationPortField(), port);
+  }
+
+  /** Changes the source's address and, where there is one, its port. */
+  setSource(address: Ipv4Address, port: number): void {
+    this.#change(this.ip + IP_SOURCE, address, this.#sourcePortField(), port);
+  }
+
+  /** The same for the destination. */
+  setDestination(address: Ipv4Address, port: number): void {
+    this.#change(this.ip + IP_DESTINATION, address, this.#destinationPortField(), port);
+  }
+
+  /**
+   * The checksum over pseudo-header and transport bytes up to `end`: 0 when the one in the packet is right, the one to write when that field is zeroed.
+   */
+  transportSum(end: number = this.end): number {
+    const pseudo = sumPseudoHeader(this.source, this.destination, this.protocol, end - this.transport);
+    return finishChecksum(sumData(this.frame.data, this.transport, end, pseudo));
   }
 
   set ttl(ttl: number) {
@@ -146,6 +173,19 @@ export class Packet {
     this.#patchIp(before, getU16(this.bytes, this.ip + IP_TTL));
   }
 
+  /** Makes the packet longer by `count` undefined bytes at `at`, and its IP header say so; the transport checksum is the caller's. False when its frame has no room. */
+  insert(at: number, count: number): boolean {
+    if (this.end + count > this.bytes.length) return false;
+    this.bytes.copyWithin(at + count, at, this.end);
+    const before = this.length;
+    this.end += count;
+    this.frame.end = Math.max(this.frame.end, this.end);
+    setU16(this.bytes, this.ip + IP_LENGTH, this.length);
+    this.#patchIp(before, this.length);
+    return true;
+  }
+
+  /** Its addresses, ports and length, for an event. */
   summary(): PacketSummary {
     return {
       protocol: this.protocol,
@@ -156,32 +196,31 @@ export class Packet {
     };
   }
 
-  #setAddress(field: number, address: Ipv4Address): void {
-    const before = getU32(this.bytes, field);
-    if (before === address) return;
-    setU32(this.bytes, field, address);
-    const ipChecksum = this.ip + IP_CHECKSUM;
-    setU16(this.bytes, ipChecksum, updateChecksum32(getU16(this.bytes, ipChecksum), before, address));
-    // Only TCP and UDP put the addresses under their checksum.
-    if (this.protocol === IpProtocol.icmp) return;
-    const checksum = this.#checksumField();
-    if (checksum === NO_FIELD) return;
-    this.#writeChecksum(checksum, updateChecksum32(getU16(this.bytes, checksum), before, address));
-  }
-
-  #setTransportWord(field: number, value: number): void {
+  /** Writes an address and a port, either of them {@link NO_FIELD}, and patches both checksums once. */
+  #change(addressField: number, address: number, portField: number, port: number): void {
+    const { bytes } = this;
+    const protocol = this.protocol;
+    let change = 0;
+    if (addressField !== NO_FIELD) {
+      change = change32(getU32(bytes, addressField), address);
+      if (change !== 0) {
+        setU32(bytes, addressField, address);
+        const ipChecksum = this.ip + IP_CHECKSUM;
+        setU16(bytes, ipChecksum, applyChange(getU16(bytes, ipChecksum), change));
+        // Only TCP and UDP put the addresses under their checksum.
+        if (protocol === IpProtocol.icmp) change = 0;
+      }
+    }
+    if (portField !== NO_FIELD) {
+      change += change16(getU16(bytes, portField), port);
+      setU16(bytes, portField, port);
+    }
+    if (change === 0) return;
+    const field = this.#checksumField();
     if (field === NO_FIELD) return;
-    const before = getU16(this.bytes, field);
-    if (before === value) return;
-    setU16(this.bytes, field, value);
-    const checksum = this.#checksumField();
-    if (checksum === NO_FIELD) return;
-    this.#writeChecksum(checksum, updateChecksum(getU16(this.bytes, checksum), before, value));
-  }
-
-  #writeChecksum(field: number, sum: number): void {
+    const sum = applyChange(getU16(bytes, field), change);
     // UDP's zero means "no checksum", so a sum of zero is written as its other form.
-    setU16(this.bytes, field, sum === 0 && this.protocol === IpProtocol.udp ? 0xffff : sum);
+    setU16(bytes, field, sum === 0 && protocol === IpProtocol.udp ? 0xffff : sum);
   }
 
   #patchIp(before: number, now: number): void {

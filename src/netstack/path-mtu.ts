@@ -19,6 +19,7 @@ export class PathMtuCache {
 
   /** The path's MTU as far as known, at most `mtu`. */
   get(destination: Ipv4Address, mtu: number): number {
+    if (this.#learned.size === 0) return mtu;
     const learned = this.#learned.get(destination);
     return learned !== undefined && learned.until > this.#clock.now() ? Math.min(learned.mtu, mtu) : mtu;
   }

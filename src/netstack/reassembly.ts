@@ -6,7 +6,7 @@ import { readIpv4Header } from "./wire/ipv4.ts";
 
 /** net.ipv4.ipfrag_time. */
 const TIMEOUT = seconds(30);
-/** net.ipv4.ipfrag_high_thresh: bytes that incomplete datagrams may hold. */
+/** net.ipv4.ipfrag_high_thresh: bytes of memory that incomplete datagrams may hold, the buffers counted whole (`skb->truesize`). */
 const MEMORY_LIMIT = 4 * 1024 * 1024;
 const LONGEST_DATAGRAM = 65535;
 
@@ -17,7 +17,10 @@ interface Incomplete {
   pieces: { readonly packet: Packet; readonly offset: number; readonly length: number }[];
   /** Payload bytes of the whole datagram, once its last piece was seen. */
   total: number | undefined;
+  /** Payload bytes that are here. */
   bytes: number;
+  /** Bytes of the buffers they are in. */
+  memory: number;
 }
 
 export interface ReassemblyEvents {
@@ -35,7 +38,7 @@ export class Reassembler {
   readonly #frames: FramePool;
   readonly #events: ReassemblyEvents;
   readonly #incomplete = new Map<string, Incomplete>();
-  #bytes = 0;
+  #memory = 0;
 
   constructor(clock: Clock, frames: FramePool, events: ReassemblyEvents) {
     this.#clock = clock;
@@ -47,8 +50,11 @@ export class Reassembler {
   add(packet: Packet): Packet | undefined {
     const header = readIpv4Header(packet.bytes, packet.ip);
     const key = `${header.source} ${header.destination} ${header.identification} ${header.protocol}`;
-    const datagram = this.#incomplete.get(key) ?? this.#begin(key, packet);
-    if (datagram === undefined) return undefined;
+    if (this.#memory > MEMORY_LIMIT) {
+      this.#events.drop(packet, "reassembly-queue-full");
+      return undefined;
+    }
+    const datagram = this.#incomplete.get(key) ?? this.#begin(key);
     const length = packet.end - packet.transport;
     const fault = insert(datagram, { packet, offset: header.fragmentOffset, length }, header.moreFragments);
     if (fault === "duplicate") {
@@ -61,17 +67,14 @@ export class Reassembler {
       return undefined;
     }
     datagram.bytes += length;
-    this.#bytes += length;
+    datagram.memory += packet.bytes.length;
+    this.#memory += packet.bytes.length;
     return this.#complete(datagram);
   }
 
-  #begin(key: string, packet: Packet): Incomplete | undefined {
-    if (this.#bytes + packet.length > MEMORY_LIMIT) {
-      this.#events.drop(packet, "reassembly-queue-full");
-      return undefined;
-    }
+  #begin(key: string): Incomplete {
     const timer = this.#clock.timer(() => this.#expire(datagram), "protocol");
-    const datagram: Incomplete = { key, timer, pieces: [], total: undefined, bytes: 0 };
+    const datagram: Incomplete = { key, timer, pieces: [], total: undefined, bytes: 0, memory: 0 };
     timer.set(after(this.#clock.now(), TIMEOUT));
     this.#incomplete.set(key, datagram);
     return datagram;
@@ -100,7 +103,7 @@ export class Reassembler {
   #forget(datagram: Incomplete): void {
     datagram.timer.cancel();
     this.#incomplete.delete(datagram.key);
-    this.#bytes -= datagram.bytes;
+    this.#memory -= datagram.memory;
   }
 }
 

@@ -114,12 +114,20 @@ export class Stack implements HookHost {
     this.addressing.removeInterface(removed);
   }
 
+  /** Gives an interface one more address. */
   addAddress(to: Interface, own: InterfaceAddress): void {
     this.addressing.addAddress(to, own);
   }
 
+  /** The interface of this name. */
   interface(name: string): Interface | undefined {
     return this.addressing.interfaces.find((candidate) => candidate.name === name);
+  }
+
+  /** All programs of the host have ended: their sockets are closed. */
+  endPrograms(): void {
+    this.tcp.closeAll();
+    this.udp.closeAll();
   }
 
   /** Takes every ICMP error about this host's own packets, whatever their protocol, until the returned function is called. */

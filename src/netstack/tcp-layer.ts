@@ -24,7 +24,7 @@ import { TcpConnectionTable } from "./tcp-connection-table.ts";
 import { type TcpEndpoint, TcpSocket, type TcpSocketEvents } from "./tcp-socket.ts";
 import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
 import { IpProtocol } from "./wire/ipv4.ts";
-import { fillTcpChecksum, isTcpChecksumRight, TcpFlag } from "./wire/tcp.ts";
+import { setTcpChecksum, TcpFlag } from "./wire/tcp.ts";
 
 /** net.core.somaxconn. */
 const DEFAULT_BACKLOG = 4096;
@@ -37,6 +37,7 @@ export interface TcpNeighbours {
   attach(answer: Packet, packet: Packet): void;
 }
 
+/** Where to connect, and from where. */
 export interface TcpConnectOptions {
   readonly to: Ipv4Address;
   readonly port: number;
@@ -46,6 +47,7 @@ export interface TcpConnectOptions {
   readonly fromPort?: number;
 }
 
+/** Where to listen, and what to do with who connects. */
 export interface TcpListenOptions {
   readonly address?: Ipv4Address;
   readonly port: number;
@@ -55,6 +57,7 @@ export interface TcpListenOptions {
 /** A listening port, until it is closed. */
 export interface TcpServer {
   readonly port: number;
+  /** Stops listening; connections that were accepted go on. */
   close(): void;
 }
 
@@ -104,9 +107,12 @@ export class TcpLayer {
       other.address === address || other.address === ANY_ADDRESS || address === ANY_ADDRESS;
     if (others.some(clash))
       throw new RangeError(`Cannot listen on TCP port ${port} of ${this.#host.name}: it is in use`);
+    const current = (): TcpSettings => this.settings;
     const listener = new TcpListener({
       random: this.#host.random,
-      settings: this.settings,
+      get settings() {
+        return current();
+      },
       backlog: options.backlog ?? DEFAULT_BACKLOG,
       onConnection: () => this.#accept(listening),
     });
@@ -120,12 +126,17 @@ export class TcpLayer {
     for (const listening of this.#listening.get(port) ?? []) this.#stopListening(port, listening);
   }
 
+  /** Closes every socket, as the kernel does for programs that have ended: what was written is delivered, nobody listens any more. */
+  closeAll(): void {
+    for (const port of [...this.#listening.keys()]) this.endListening(port);
+    for (const socket of this.list()) socket.close();
+  }
+
   receive(packet: Packet): void {
     const { bytes, transport, end, source, destination } = packet;
     const segment = segmentFromWire(bytes, transport, end);
     if (segment === undefined) return this.#host.drop(packet, "tcp-malformed");
-    if (!isTcpChecksumRight(bytes, { at: transport, end, source, destination }))
-      return this.#host.drop(packet, "bad-checksum");
+    if (packet.transportSum() !== 0) return this.#host.drop(packet, "bad-checksum");
     if (!this.#addressing.isLocal(destination)) return this.#host.drop(packet, "no-listener");
     const local = { address: destination, port: packet.destinationPort };
     const remote = { address: source, port: packet.sourcePort };
@@ -161,7 +172,7 @@ export class TcpLayer {
     const { bytes, transport, end, source, destination } = packet;
     if (packet.isLaterFragment) return;
     const segment = segmentFromWire(bytes, transport, end);
-    if (segment === undefined || !isTcpChecksumRight(bytes, { at: transport, end, source, destination })) return;
+    if (segment === undefined || packet.transportSum() !== 0) return;
     const reset = resetFor(segment);
     if (reset === undefined) return;
     const local = { address: destination, port: packet.destinationPort };
@@ -192,7 +203,7 @@ export class TcpLayer {
       return this.#host.drop(packet, "no-listener");
     }
     const mtu = this.#ip.pathMtu(remote.address);
-    const heard = listening.listener.receive(segment, this.#host.now(), { mtu, iss });
+    const heard = listening.listener.receive(segment, this.#host.now(), { mtu, iss, flow: flowOf(local, remote) });
     if (heard.kind === "dropped") {
       const full = heard.reason === "tcp-accept-queue-full" || heard.reason === "tcp-syn-queue-full";
       return this.#host.drop(packet, full ? "listen-overflow" : "tcp-refused-segment");
@@ -201,8 +212,12 @@ export class TcpLayer {
       this.#reset(heard.segment, local, remote);
       return this.#host.drop(packet, "tcp-refused-segment");
     }
+    if (heard.kind === "resumed") {
+      return this.#arrived(packet, this.#addSocket(heard.connection, local, remote, {}), segment);
+    }
     this.#tellDelivered(packet);
     packet.frame.release();
+    if (heard.kind === "cookie") return this.#ip.send(this.#draw(heard.segment, local, remote, 0));
     this.#flush(this.#addSocket(heard.connection, local, remote, {}));
   }
 
@@ -271,9 +286,9 @@ export class TcpLayer {
     const { address: destination, port: destinationPort } = remote;
     const header = { protocol: IpProtocol.tcp, source, destination, dontFragment: true, identification };
     const packet = this.#ip.create(header, segmentLength(segment));
-    const { bytes, transport, end } = packet;
+    const { bytes, transport } = packet;
     writeSegment(segment, { sourcePort, destinationPort }, bytes, transport);
-    fillTcpChecksum(bytes, { at: transport, end, source, destination });
+    setTcpChecksum(bytes, transport, packet.transportSum());
     return packet;
   }
 
@@ -317,4 +332,11 @@ function icmpErrorKind(type: number, code: number): IcmpErrorKind | undefined {
     default:
       return "host-unreachable";
   }
+}
+
+/** Both endpoints in one word, well mixed. */
+function flowOf(local: TcpEndpoint, remote: TcpEndpoint): number {
+  let mixed = Math.imul(local.address ^ Math.imul(local.port, 0x9e3779b1), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13) ^ remote.address, 0xc2b2ae35);
+  return Math.imul(mixed ^ (mixed >>> 16) ^ remote.port, 0x27d4eb2f) >>> 0;
 }

@@ -2,6 +2,7 @@ import type { Time, Timer } from "../sim/index.ts";
 import type { Ipv4Address } from "./ipv4-address.ts";
 import type { CloseReason, State, TcpConnection, TcpInfo } from "./tcp/index.ts";
 
+/** An address and a port. */
 export interface TcpEndpoint {
   readonly address: Ipv4Address;
   readonly port: number;
@@ -84,8 +85,8 @@ export class TcpSocket {
   write(bytes: Uint8Array): boolean {
     if (this.#ending) throw new TypeError("Cannot write to a TCP socket: it was ended");
     if (bytes.length === 0) return this.#waiting.length === 0;
-    this.#waiting.push(bytes.slice());
-    this.#push();
+    const taken = this.#waiting.length === 0 ? this.connection.write(bytes, this.#owner.now()) : 0;
+    if (taken < bytes.length) this.#waiting.push(bytes.slice(taken));
     this.#owner.flush(this);
     return this.#waiting.length === 0;
   }
@@ -120,6 +121,7 @@ export class TcpSocket {
     this.#paused = true;
   }
 
+  /** Goes on delivering after a pause. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;

@@ -8,7 +8,7 @@ import type { Packet } from "./packet.ts";
 import { chooseLocalPort } from "./ports.ts";
 import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
 import { IPV4_HEADER_LENGTH, IpProtocol } from "./wire/ipv4.ts";
-import { emitUdp, fillUdpChecksum, isUdpChecksumRight, parseUdp, UDP_HEADER_LENGTH } from "./wire/udp.ts";
+import { emitUdp, parseUdp, setUdpChecksum, UDP_HEADER_LENGTH } from "./wire/udp.ts";
 
 const LONGEST_PAYLOAD = 65535 - IPV4_HEADER_LENGTH - UDP_HEADER_LENGTH;
 
@@ -28,16 +28,19 @@ export interface UdpDatagram {
   readonly payload: Uint8Array;
 }
 
+/** Where a socket is bound, and who is told what comes in. */
 export interface UdpSocketOptions {
   /** The address to receive at and send from; any when left out. */
   readonly address?: Ipv4Address;
   /** The port; a free one is chosen when left out. */
   readonly port?: number;
+  /** Told of each datagram. */
   readonly onDatagram: (datagram: UdpDatagram) => void;
   /** An ICMP error about a datagram of this socket. */
   readonly onError?: (error: IcmpErrorMessage) => void;
 }
 
+/** A datagram to be sent: where to, and if it matters, from where. */
 export interface UdpSend {
   readonly to: Ipv4Address;
   readonly port: number;
@@ -49,11 +52,16 @@ export interface UdpSend {
   readonly from?: Ipv4Address;
 }
 
+/** The receiving end of a tunnel over UDP: takes the packet and owns it, or leaves it to the next by returning false. */
+export type UdpTunnel = (packet: Packet) => boolean;
+
 /** A bound UDP socket. */
 export class UdpSocket {
   readonly address: Ipv4Address;
   readonly port: number;
+  /** Told of each datagram. */
   readonly onDatagram: (datagram: UdpDatagram) => void;
+  /** Told of ICMP errors about what was sent. */
   readonly onError: ((error: IcmpErrorMessage) => void) | undefined;
   readonly #layer: UdpLayer;
 
@@ -70,6 +78,7 @@ export class UdpSocket {
     return this.#layer.sendFrom(this, datagram);
   }
 
+  /** Gives the port back. */
   close(): void {
     this.#layer.close(this);
   }
@@ -81,6 +90,8 @@ export class UdpLayer {
   readonly #addressing: Addressing;
   readonly #ip: UdpNeighbours;
   readonly #sockets = new Map<number, UdpSocket[]>();
+  /** Tunnels, by the port at which they take whole packets. */
+  readonly #tunnels = new Map<number, UdpTunnel[]>();
 
   constructor(host: HostContext, addressing: Addressing, ip: UdpNeighbours) {
     this.#host = host;
@@ -106,12 +117,27 @@ export class UdpLayer {
     else this.#sockets.delete(socket.port);
   }
 
+  /** Hands whole packets that come to `port` to a tunnel (`encap_rcv` of a kernel's socket). @throws RangeError when a socket has the port. */
+  openTunnel(port: number, tunnel: UdpTunnel): void {
+    const others = this.#tunnels.get(port) ?? [];
+    if (others.length === 0 && this.#conflict(ANY_ADDRESS, port) !== undefined)
+      throw new RangeError(`Cannot bind UDP port ${port} on ${this.#host.name}: it is in use`);
+    this.#tunnels.set(port, [...others, tunnel]);
+  }
+
+  /** Closes every socket; tunnels, which are the kernel's, stay. */
+  closeAll(): void {
+    this.#sockets.clear();
+  }
+
   receive(packet: Packet): void {
     const { bytes, transport, end } = packet;
     const header = parseUdp(bytes, transport, end);
     if (header === undefined) return this.#host.drop(packet, "udp-malformed");
-    if (!isUdpChecksumRight(bytes, transport, packet.source, packet.destination))
+    if (header.checksum !== 0 && packet.transportSum(transport + header.length) !== 0)
       return this.#host.drop(packet, "bad-checksum");
+    const tunnels = this.#tunnels.get(header.destinationPort);
+    if (tunnels !== undefined) return this.#receiveTunnelled(packet, tunnels);
     const socket = this.#find(packet.destination, header.destinationPort);
     if (socket === undefined) {
       this.#ip.icmpError(packet, IcmpType.unreachable, UnreachableCode.port);
@@ -154,21 +180,32 @@ export class UdpLayer {
     const { bytes, transport } = packet;
     emitUdp({ sourcePort: socket.port, destinationPort: datagram.port, length, checksum: 0 }, bytes, transport);
     bytes.set(datagram.payload, transport + UDP_HEADER_LENGTH);
-    fillUdpChecksum(bytes, transport, source, datagram.to);
+    setUdpChecksum(bytes, transport, packet.transportSum());
     this.#ip.send(packet);
     return undefined;
   }
 
-  #find(address: Ipv4Address, port: number): UdpSocket | undefined {
-    const sockets = this.#sockets.get(port);
-    return (
-      sockets?.find((socket) => socket.address === address) ?? sockets?.find((socket) => socket.address === ANY_ADDRESS)
-    );
+  #receiveTunnelled(packet: Packet, tunnels: readonly UdpTunnel[]): void {
+    for (const tunnel of tunnels) if (tunnel(packet)) return;
+    this.#host.drop(packet, "tunnel-unknown");
   }
 
-  #conflict(address: Ipv4Address, port: number): UdpSocket | undefined {
-    return this.#sockets
+  #find(address: Ipv4Address, port: number): UdpSocket | undefined {
+    const sockets = this.#sockets.get(port | 0);
+    if (sockets === undefined) return undefined;
+    let any: UdpSocket | undefined;
+    for (let i = 0; i < sockets.length; i++) {
+      const socket = sockets[i] as UdpSocket;
+      if (socket.address === address) return socket;
+      if (socket.address === ANY_ADDRESS) any ??= socket;
+    }
+    return any;
+  }
+
+  #conflict(address: Ipv4Address, port: number): UdpSocket | UdpTunnel | undefined {
+    const socket = this.#sockets
       .get(port)
       ?.find((other) => other.address === address || other.address === ANY_ADDRESS || address === ANY_ADDRESS);
+    return socket ?? this.#tunnels.get(port)?.[0];
   }
 }

@@ -39,19 +39,18 @@ export class BridgeNetwork implements PodNetwork {
   }
 
   /** The pod's gateway is the bridge. */
-  addPod(name: string, address: Ipv4Address): Host {
+  addPod(name: string, address: Ipv4Address, ready: (pod: Host) => void): void {
     const { network, host, podCidr, mtu, hairpin } = this.#options;
-    const pod = network.addHost(name);
-    // Number 2 was the tunnel device that the kernel makes in every new namespace on such nodes.
-    pod.interfaceIndexes.set("eth0", 3);
     const hostEnd = `veth${vethDigits(name)}`;
-    const own = { address, prefixLength: podCidr.prefixLength };
-    const device = network.addVeth(pod, { name: "eth0", addresses: [own], mtu, hostEnd });
+    const veth = { name: "eth0", addresses: [{ address, prefixLength: podCidr.prefixLength }], mtu, hostEnd };
+    const lead = (pod: Host): void => {
+      // Number 2 was the tunnel device that the kernel makes in every new namespace on such nodes.
+      pod.interfaceIndexes.set("eth0", 3);
+      pod.addRoute(EVERYWHERE, bridgeAddress(podCidr));
+      ready(pod);
+    };
+    const device = network.awaitPod({ name, address, veth, ready: lead });
     this.#ports.set(name, host.addBridgePort(this.#bridge, { name: hostEnd, device, hairpin }));
-    const out = pod.stack.interface("eth0");
-    const via = bridgeAddress(podCidr);
-    if (out !== undefined) pod.stack.addressing.routes.add({ destination: EVERYWHERE, out, via });
-    return pod;
   }
 
   removePod(name: string): void {

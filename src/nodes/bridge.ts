@@ -24,6 +24,7 @@ const TABLE_LIMIT = 65536;
 /** 01:80:c2:00:00:00 to :0f are for the bridge itself (IEEE 802.1D §7.12.6). */
 const LINK_LOCAL_GROUP = 0x0180c2000000;
 
+/** What a port is made with. */
 export interface BridgePortOptions {
   readonly name: string;
   readonly device: Device;
@@ -31,6 +32,7 @@ export interface BridgePortOptions {
   readonly hairpin?: boolean;
 }
 
+/** A port of a bridge, with the device in it. */
 export interface BridgePort {
   readonly name: string;
   readonly device: Device;
@@ -63,6 +65,7 @@ export class Bridge implements Device {
     this.mtu = options.mtu;
   }
 
+  /** Plugs a device in. */
   addPort(options: BridgePortOptions): BridgePort {
     const port: BridgePort = { name: options.name, device: options.device, hairpin: options.hairpin ?? false };
     this.ports.push(port);
@@ -70,6 +73,7 @@ export class Bridge implements Device {
     return port;
   }
 
+  /** Unplugs it, and forgets what was learned behind it. */
   removePort(port: BridgePort): void {
     const place = this.ports.indexOf(port);
     if (place >= 0) this.ports.splice(place, 1);

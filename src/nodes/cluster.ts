@@ -1,41 +1,44 @@
 import {
   ApiServer,
   bindPod,
+  ControllerManager,
   type ControlPlanePins,
-  type Deployment,
   isPodReady,
   isTerminating,
   type KubeProxyConfig,
   type KubeProxyFlags,
   type KubernetesVersion,
   kubeProxyConfig,
+  type ObjectChange,
   type Pod,
-  type PodPin,
   parseKubernetesVersion,
-  pinFor,
   podAddress,
-  reconcileDeployment,
-  reconcileSlices,
   referenceTo,
-  scheduleNode,
+  SliceIndex,
   startPod,
   terminationSeconds,
   withReadiness,
 } from "../kube/index.ts";
-import type { Ruleset } from "../nat/index.ts";
-import { type Cidr, formatCidr, formatIpv4, parseIpv4 } from "../netstack/index.ts";
+import { type Cidr, formatCidr, formatIpv4, type Ipv4Address, parseIpv4, SharedRoutes } from "../netstack/index.ts";
 import { after, type Random, seconds } from "../sim/index.ts";
 import { type CloudBalancerSpec, CloudController } from "./cloud-controller.ts";
-import { CLUSTER_DOMAIN, clusterDns } from "./cluster-dns.ts";
+import { clusterDns } from "./cluster-dns.ts";
+import { type ClusterTiming, DEFAULT_TIMING } from "./cluster-timing.ts";
+import { ContainerRestarts } from "./container-restarts.ts";
 import type { Host } from "./host.ts";
 import { startContainers } from "./images.ts";
 import { KubeNode, type KubeNodeSpec, type NodeNetwork } from "./kube-node.ts";
 import { type KubectlOutcome, runKubectl } from "./kubectl.ts";
 import { Layer2Announcer, type Layer2Spec } from "./layer2-announcer.ts";
 import type { Network } from "./network.ts";
+import { NodeMonitor } from "./node-monitor.ts";
 import { NodeProxy } from "./node-proxy.ts";
 import { PodAddresses } from "./pod-addresses.ts";
+import { podResolver } from "./pod-resolver.ts";
+import { SharedProxy } from "./shared-proxy.ts";
+import { SyncSchedule } from "./sync-schedule.ts";
 
+/** A Kubernetes cluster as it is built: its nodes, ranges, network plugin and kube-proxy. */
 export interface ClusterSpec extends NodeNetwork {
   readonly name: string;
   /** Of Kubernetes, such as `1.13`: changes displayed texts only. */
@@ -43,9 +46,11 @@ export interface ClusterSpec extends NodeNetwork {
   readonly serviceCidr: Cidr;
   readonly nodes: readonly KubeNodeSpec[];
   readonly proxy: KubeProxyFlags;
-  /** What other programs than kube-proxy load on every node. */
-  readonly nodeRules?: Ruleset;
   readonly pins: ControlPlanePins;
+  /** How long failures take to be noticed and changes to be done; {@link DEFAULT_TIMING} when left out. */
+  readonly timing?: Partial<ClusterTiming>;
+  /** Programs in pods ask DNS for AAAA records as well: as glibc does where an interface has an IPv6 address, if only a link-local one. */
+  readonly podsAskForIpv6?: boolean;
   /** Who serves Services of type LoadBalancer; they stay pending without. */
   readonly loadBalancer?: CloudBalancerSpec | Layer2Spec;
 }
@@ -54,8 +59,10 @@ export interface ClusterSpec extends NodeNetwork {
 const RECONCILE_LIMIT = 1000;
 
 interface RunningPod {
-  readonly host: Host;
   readonly node: KubeNode;
+  /** Of its host in the network; that of the node itself for a pod on the host network. */
+  readonly hostName: string;
+  readonly address: Ipv4Address;
 }
 
 /**
@@ -69,13 +76,30 @@ export class Cluster {
   readonly nodes: Map<string, KubeNode> = new Map();
   readonly #network: Network;
   readonly #random: Random;
+  readonly #controllers: ControllerManager;
+  readonly #slices = new SliceIndex();
   readonly #pods = new Map<string, RunningPod>();
+  /** Pods that the API server has forgotten. */
+  readonly #gone = new Set<string>();
+  /** Whether anything has changed since the cluster was last at rest. */
+  #isChanged = true;
+  readonly #aliases = new Map<string, KubeNode>();
   /** Pods whose end is under way. */
   readonly #ending = new Set<string>();
   readonly #addresses = new Map<string, PodAddresses>();
-  readonly #proxies: NodeProxy[] = [];
+  /** The nodes' own: where pods share their network, no pod gets one of them. */
+  readonly #reserved: ReadonlySet<Ipv4Address>;
+  readonly #proxies = new Map<string, NodeProxy>();
+  /** All nodes' kube-proxies hear of a change at the same time, and write their rules at the same time. */
+  readonly #proxySchedule: SyncSchedule;
+  readonly #monitor: NodeMonitor;
+  readonly #restarts: ContainerRestarts;
+  readonly #proxy: SharedProxy;
+  /** As {@link ProxyObjects.revision} was when the nodes were last told. */
+  #proxiesKnow: number | undefined;
   readonly #balancing: CloudController | Layer2Announcer | undefined;
   readonly #answerDns: ReturnType<typeof clusterDns>;
+  #dnsAddress: Ipv4Address | undefined;
 
   constructor(network: Network, spec: ClusterSpec) {
     this.spec = spec;
@@ -83,7 +107,17 @@ export class Cluster {
     this.#random = network.simulator.random.fork(`cluster:${spec.name}`);
     const { serviceCidr: serviceRange, pins } = spec;
     this.api = new ApiServer({ serviceRange, chance: this.#random, pins, timestamp: () => network.timestamp() });
+    this.api.watch((change) => this.#note(change));
+    this.#controllers = new ControllerManager(this.api, { chance: this.#random, pins, slices: this.#slices });
+    this.#proxy = new SharedProxy(this.api, this.#version());
     this.#answerDns = clusterDns(this.api, network.names);
+    const clock = network.simulator;
+    const timing = { ...DEFAULT_TIMING, ...spec.timing };
+    const watched = { api: this.api, clock, timing, reconcile: () => this.reconcile() };
+    this.#monitor = new NodeMonitor({ ...watched, heard: (node) => this.#heard(node) });
+    this.#restarts = new ContainerRestarts({ ...watched, start: (pod) => this.#startPrograms(pod) });
+    this.#proxySchedule = new SyncSchedule(clock, timing.minSyncPeriod, () => this.#syncProxies());
+    this.#reserved = new Set(spec.nodes.map(({ address }) => address.address));
     for (const node of spec.nodes) this.#addNode(node);
     this.#addPodRoutes();
     this.#balancing = this.#startBalancing(spec);
@@ -91,12 +125,45 @@ export class Cluster {
 
   /** A node by its name or an alias. */
   node(name: string): KubeNode | undefined {
-    return this.nodes.get(name) ?? [...this.nodes.values()].find(({ spec }) => spec.aliases.includes(name));
+    return this.nodes.get(name) ?? this.#aliases.get(name);
   }
 
   /** A running pod's host, by the pod's name; for a pod on the host network its node. */
   pod(name: string, namespace = "default"): Host | undefined {
-    return this.#pods.get(`${namespace}/${name}`)?.host;
+    const running = this.#pods.get(`${namespace}/${name}`);
+    return running && this.#network.hosts.get(running.hostName);
+  }
+
+  /** Whether the kube-proxies have written what there was to write. */
+  get isSettled(): boolean {
+    return !this.#proxySchedule.isPending;
+  }
+
+  /** A node fails: it is off the network from now on, and nothing is heard of its kubelet and kube-proxy. @throws RangeError when there is no such node. */
+  failNode(name: string): void {
+    const node = this.#nodeNamed(name);
+    this.#network.setConnected(node.name, "eth0", false);
+    this.#monitor.fail(node.name);
+    // From now on it does what it was last told to: it makes its rules of that before the others are told something else.
+    void node.host.netfilter;
+  }
+
+  /** A node that had failed is back on the network. @throws RangeError when there is no such node. */
+  restoreNode(name: string): void {
+    const node = this.#nodeNamed(name);
+    this.#network.setConnected(node.name, "eth0", true);
+    this.#monitor.restore(node.name);
+  }
+
+  /** A pod's programs end by themselves; its kubelet will notice. @throws RangeError when no such pod runs. */
+  crashPod(name: string, namespace = "default"): void {
+    const pod = this.api.get("Pod", name, namespace);
+    const host = this.pod(name, namespace);
+    if (pod === undefined || host === undefined)
+      throw new RangeError(`Cannot fail pod ${namespace}/${name}: it does not run`);
+    if (!pod.spec.hostNetwork) host.stack.endPrograms();
+    else for (const port of containerPorts(pod)) host.stack.tcp.endListening(port);
+    this.#restarts.crashed(pod);
   }
 
   /** Runs a kubectl command line, `kubectl` itself left out, and does what it asks for. */
@@ -109,15 +176,25 @@ export class Cluster {
   /** Does what the objects ask for, until there is nothing left to do. @throws Error when the controllers do not come to rest. */
   reconcile(): void {
     for (let step = 0; step < RECONCILE_LIMIT; step++) {
-      if (this.#stepDeployments() || this.#stepPods() || this.#stepSlices()) continue;
+      if (this.#controllers.stepDeployments() || this.#stepPods() || this.#controllers.stepSlices()) continue;
+      if (!this.#isChanged) return;
       if (this.#balancing?.allocate(this.api)) continue;
-      for (const proxy of this.#proxies) proxy.sync(this.api);
+      this.#isChanged = false;
+      this.#proxySchedule.request();
       this.#balancing?.sync(this.api);
       this.#nameServices();
       this.#setResolvers();
       return;
     }
     throw new Error(`Cluster ${this.spec.name} does not come to rest: its controllers undo each other's work`);
+  }
+
+  #syncProxies(): void {
+    this.#proxy.catchUp();
+    const { revision } = this.#proxy.objects;
+    if (revision === this.#proxiesKnow) return;
+    this.#proxiesKnow = revision;
+    for (const [node, proxy] of this.#proxies) if (!this.#monitor.isOut(node)) proxy.sync();
   }
 
   #startBalancing({ loadBalancer, pins }: ClusterSpec): CloudController | Layer2Announcer | undefined {
@@ -130,12 +207,10 @@ export class Cluster {
 
   #addNode(spec: KubeNodeSpec): void {
     const node = new KubeNode(this.#network, this.spec, spec);
-    if (this.spec.nodeRules !== undefined) node.host.setComponentRules(this.spec.nodeRules);
+    if (spec.rules !== undefined) node.host.setComponentRules(spec.rules);
     this.nodes.set(spec.name, node);
-    const addresses = new PodAddresses(spec.podCidr);
-    // Where pods share the nodes' network, no pod gets a node's address.
-    for (const { address } of this.spec.nodes) addresses.reserve(address.address);
-    this.#addresses.set(spec.name, addresses);
+    for (const alias of spec.aliases) this.#aliases.set(alias, node);
+    this.#addresses.set(spec.name, new PodAddresses(spec.podCidr, this.#reserved));
     const external =
       spec.externalAddress === undefined ? [] : [{ type: "ExternalIP", address: formatIpv4(spec.externalAddress) }];
     this.api.create({
@@ -150,17 +225,22 @@ export class Cluster {
       },
     });
     if (spec.externalAddress !== undefined) this.#network.nameAddress(spec.externalAddress, `${spec.name}-external`);
-    this.#proxies.push(new NodeProxy(node.host, this.#proxyConfig(node), this.#version()));
+    this.#proxies.set(spec.name, new NodeProxy(node.host, this.#proxyConfig(node), this.#proxy));
   }
 
   /** @throws RangeError when kube-proxy would refuse its flags. */
   #proxyConfig(node: KubeNode): KubeProxyConfig {
     const object = this.api.get("Node", node.name);
-    const addresses = [node.address, ...node.podNetwork.nodeAddresses];
-    const about = { name: node.name, addresses, ...(object && { object }) };
+    const addresses = [node.address, ...node.podNetworkAddresses];
+    const { tcpBeLiberal } = node.host.conntrack;
+    const about = { name: node.name, addresses, tcpBeLiberal, ...(object && { object }) };
     const { major, minor } = this.#version();
     const ipvsAccessFilter = major > 1 || minor >= 27;
-    const { config, problems } = kubeProxyConfig(about, { ...this.spec.proxy, ipvsAccessFilter });
+    const { config, problems } = kubeProxyConfig(about, {
+      ...this.spec.proxy,
+      ipvsAccessFilter,
+      serviceCidrs: [formatCidr(this.spec.serviceCidr)],
+    });
     if (problems.length > 0) throw new RangeError(`Cannot start kube-proxy on ${node.name}: ${problems.join("; ")}`);
     return config;
   }
@@ -173,87 +253,94 @@ export class Cluster {
     return version;
   }
 
-  /** Each node knows the way to every other node's pods, as a cloud's route controller or a host-gw CNI sets it. */
   #addPodRoutes(): void {
-    for (const node of this.nodes.values()) {
-      for (const other of this.nodes.values())
-        if (other !== node && other.podNetwork.needsRoutes) node.addRoute(other.spec.podCidr, other.address);
-    }
+    const nodes = [...this.nodes.values()];
+    const routes = new SharedRoutes(nodes.map(({ spec, address }) => ({ destination: spec.podCidr, via: address })));
+    for (const node of nodes) node.leadToPods(nodes, routes);
   }
 
-  #stepDeployments(): boolean {
-    let changed = false;
-    for (const deployment of this.api.list("Deployment")) {
-      const naming = { chance: this.#random, pins: this.#pinsOf(deployment) };
-      const changes = reconcileDeployment(deployment, this.api.list("Pod"), naming);
-      for (const pod of changes.create) this.api.create(pod);
-      for (const pod of changes.delete) this.api.delete(referenceTo(pod));
-      changed ||= changes.create.length + changes.delete.length > 0;
-    }
-    return changed;
+  #note(change: ObjectChange): void {
+    this.#isChanged = true;
+    this.#slices.follow(change);
+    if (change.type === "deleted" && change.object.kind === "Pod") this.#gone.add(keyOf(change.object));
   }
 
   /** Brings each pod one step on: to a node, to life, to its end. */
   #stepPods(): boolean {
     let changed = false;
-    for (const pod of this.api.list("Pod")) {
+    for (const pod of this.#controllers.takePods()) {
+      // Nobody is there to do anything; when its node is heard again, it comes up again.
+      if (this.#monitor.isOut(pod.spec.nodeName ?? "")) continue;
       if (isTerminating(pod)) this.#terminate(pod);
-      else if (pod.spec.nodeName === undefined) changed = this.#schedule(pod) || changed;
-      else if (podAddress(pod) === undefined) changed = this.#start(pod) || changed;
-      else changed = this.#checkReadiness(pod) || changed;
+      else if (podAddress(pod) !== undefined) changed = this.#checkReadiness(pod) || changed;
+      else if (pod.spec.nodeName === undefined ? this.#place(pod) : this.#start(pod)) changed = true;
+      else this.#controllers.giveBack(pod);
     }
-    for (const key of this.#pods.keys()) {
+    for (const key of this.#gone) {
       const [namespace = "", name = ""] = key.split("/");
       if (this.api.get("Pod", name, namespace) === undefined) this.#remove(key);
     }
+    this.#gone.clear();
     return changed;
   }
 
-  #stepSlices(): boolean {
-    let changed = false;
-    for (const service of this.api.list("Service")) {
-      const [pods, nodes, slices] = [this.api.list("Pod"), this.api.list("Node"), this.api.list("EndpointSlice")];
-      const changes = reconcileSlices({ service, pods, nodes, slices }, this.#random);
-      for (const slice of changes.put) this.api.apply(slice);
-      for (const slice of changes.delete) this.api.remove(referenceTo(slice));
-      changed ||= changes.put.length + changes.delete.length > 0;
-    }
-    return changed;
-  }
-
-  #schedule(pod: Pod): boolean {
-    const nodes = this.api.list("Node");
-    const pinned = this.#pinOf(pod)?.node;
+  /** Finds a pod its node, which starts it at once unless something stands in the way. */
+  #place(pod: Pod): boolean {
+    const pinned = this.#controllers.pinOf(pod)?.node;
     const wanted = pinned === undefined ? undefined : this.node(pinned)?.name;
-    const name = wanted ?? scheduleNode(pod, nodes, this.api.list("Pod"), this.#random);
+    const name = wanted ?? this.#controllers.place(pod);
     if (name === undefined) return false;
-    this.api.replace(bindPod(pod, name));
+    const bound = bindPod(pod, name);
+    if (this.#monitor.isOut(name) || !this.#start(bound)) this.api.replace(bound);
     return true;
   }
 
   #start(pod: Pod): boolean {
     const node = this.nodes.get(pod.spec.nodeName ?? "");
-    if (node === undefined) return false;
-    const host = pod.spec.hostNetwork ? node.host : this.#addPodHost(pod, node);
-    const address = host?.address;
-    if (host === undefined || address === undefined) return false;
-    this.#pods.set(keyOf(pod), { host, node });
-    startContainers(host, pod, { answerDns: this.#answerDns });
+    const address = node && (pod.spec.hostNetwork ? node.address : this.#takeAddress(pod, node));
+    if (node === undefined || address === undefined) return false;
+    const hostName = pod.spec.hostNetwork ? node.name : pod.metadata.name;
+    this.#pods.set(keyOf(pod), { node, hostName, address });
+    if (pod.spec.hostNetwork) startContainers(node.host, pod, { answerDns: this.#answerDns });
+    else node.podNetwork.addPod(hostName, address, (host) => this.#boot(host, pod));
     const started = startPod(pod, formatIpv4(address), formatIpv4(node.address));
     this.api.replace(withReadiness(started, true));
+    this.#controllers.done(pod);
     return true;
   }
 
-  #addPodHost(pod: Pod, node: KubeNode): Host | undefined {
-    const pinned = this.#pinOf(pod)?.address;
+  #nodeNamed(name: string): KubeNode {
+    const node = this.node(name);
+    if (node === undefined) throw new RangeError(`Cannot fail or restore node ${name}: the cluster has none`);
+    return node;
+  }
+
+  /** A node's kubelet can act again: it does what its pods' objects say, and its kube-proxy writes its rules. */
+  #heard(node: string): void {
+    for (const pod of this.api.list("Pod")) if (pod.spec.nodeName === node) this.#controllers.giveBack(pod);
+    this.#proxies.get(node)?.sync();
+    this.reconcile();
+  }
+
+  #startPrograms(pod: Pod): void {
+    const host = this.pod(pod.metadata.name, pod.metadata.namespace);
+    if (host !== undefined) startContainers(host, pod, { answerDns: this.#answerDns });
+  }
+
+  #boot(host: Host, pod: Pod): void {
+    this.#setResolver(host, pod);
+    startContainers(host, pod, { answerDns: this.#answerDns });
+  }
+
+  #takeAddress(pod: Pod, node: KubeNode): Ipv4Address | undefined {
+    const pinned = this.#controllers.pinOf(pod)?.address;
     const wanted = pinned === undefined ? undefined : parseIpv4(pinned);
-    const address = this.#addresses.get(node.name)?.take(wanted);
-    return address === undefined ? undefined : node.podNetwork.addPod(pod.metadata.name, address);
+    return this.#addresses.get(node.name)?.take(wanted);
   }
 
   /** Readiness gates may have been set since. */
   #checkReadiness(pod: Pod): boolean {
-    const checked = withReadiness(pod, true);
+    const checked = withReadiness(pod, !this.#restarts.isDown(pod));
     if (isPodReady(checked) === isPodReady(pod)) return false;
     this.api.replace(checked);
     return true;
@@ -283,33 +370,27 @@ export class Cluster {
     const running = this.#pods.get(key);
     if (running === undefined) return;
     this.#pods.delete(key);
-    if (running.host === running.node.host) return;
-    const { address, name } = running.host;
-    if (address !== undefined) this.#addresses.get(running.node.name)?.giveBack(address);
-    running.node.podNetwork.removePod(name);
+    if (running.hostName === running.node.name) return;
+    this.#addresses.get(running.node.name)?.giveBack(running.address);
+    running.node.podNetwork.removePod(running.hostName);
   }
 
-  #pinsOf(deployment: Deployment): readonly PodPin[] {
-    return pinFor(this.spec.pins.pods, deployment.metadata) ?? [];
-  }
-
-  /** A pod's pin: that of its own name, or its owner's of the same name. */
-  #pinOf(pod: Pod): PodPin | undefined {
-    const owner = pod.metadata.ownerReferences?.[0]?.name ?? pod.metadata.name;
-    const pins = pinFor(this.spec.pins.pods, { namespace: pod.metadata.namespace, name: owner }) ?? [];
-    return pins.find(({ name }) => name === pod.metadata.name) ?? pins.find(({ name }) => name === undefined);
-  }
-
-  /** Pods' resolv.conf as kubelet writes it: the Service kube-dns, and a search list that begins with the pod's namespace. */
+  /** Pods' resolv.conf, once there is a Service kube-dns. */
   #setResolvers(): void {
     const address = parseIpv4(this.api.get("Service", "kube-dns", "kube-system")?.spec.clusterIP ?? "");
-    if (address === undefined) return;
-    for (const [key, { host, node }] of this.#pods) {
-      if (host === node.host) continue;
-      const [namespace = "default"] = key.split("/");
-      const search = [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN];
-      host.resolverConfig = { nameservers: [address], search, ndots: 5 };
+    if (address === undefined || address === this.#dnsAddress) return;
+    this.#dnsAddress = address;
+    for (const [key, { hostName, node }] of this.#pods) {
+      const [namespace, name = ""] = key.split("/");
+      const pod = this.api.get("Pod", name, namespace);
+      const host = hostName === node.name ? undefined : this.#network.hosts.builtHost(hostName);
+      if (host !== undefined && pod !== undefined) this.#setResolver(host, pod);
     }
+  }
+
+  #setResolver(host: Host, pod: Pod): void {
+    if (this.#dnsAddress === undefined) return;
+    host.resolverConfig = podResolver(pod, this.#dnsAddress, this.spec.podsAskForIpv6 ?? false);
   }
 
   #nameServices(): void {
@@ -318,6 +399,10 @@ export class Cluster {
       if (address !== undefined) this.#network.nameAddress(address, `${metadata.name}.${metadata.namespace}.svc`);
     }
   }
+}
+
+function containerPorts({ spec }: Pod): readonly number[] {
+  return spec.containers.flatMap(({ ports = [] }) => ports.map(({ containerPort }) => containerPort));
 }
 
 function keyOf(pod: Pod): string {

@@ -1,11 +1,20 @@
 import { type Program, type ProgramHost, type Resolver, type ResolverConfig, StubResolver } from "../apps/index.ts";
-import { type ConntrackSysctls, NatGateway, type NatGatewayOptions, Netfilter, type Ruleset } from "../nat/index.ts";
+import {
+  type ConntrackEntry,
+  type ConntrackSysctls,
+  DEFAULT_CONNTRACK_SYSCTLS,
+  NatGateway,
+  type NatGatewayOptions,
+  Netfilter,
+  type Ruleset,
+} from "../nat/index.ts";
 import {
   type Cidr,
   formatIpv4,
   type Interface,
   type InterfaceAddress,
   type Ipv4Address,
+  LOOPBACK_ADDRESS,
   type MacAddress,
   Stack,
   type StackOptions,
@@ -16,6 +25,7 @@ import { BridgeNetfilter } from "./bridge-netfilter.ts";
 import { hostCommands } from "./host-commands.ts";
 import type { Recorder } from "./recorder.ts";
 import { joinRulesets } from "./rulesets.ts";
+import { VXLAN_OVERHEAD, VxlanDevice, type VxlanOptions, vxlanMac } from "./vxlan-device.ts";
 
 export interface HostOptions extends StackOptions {
   readonly recorder?: Recorder | undefined;
@@ -25,6 +35,7 @@ export interface HostOptions extends StackOptions {
   readonly names: ReadonlyMap<string, Ipv4Address>;
 }
 
+/** An interface of a host: the device it is on, and its addresses. */
 export interface HostInterfaceOptions {
   readonly name: string;
   readonly device: Device;
@@ -32,6 +43,18 @@ export interface HostInterfaceOptions {
   readonly addresses?: readonly InterfaceAddress[];
 }
 
+export interface HostVxlanOptions extends Omit<VxlanOptions, "stack" | "mtu"> {
+  readonly name: string;
+  readonly addresses?: readonly InterfaceAddress[];
+  /** Made of the host's address when left out. */
+  readonly mac?: MacAddress;
+  /** 50 less than that of the way to the first other end when left out. */
+  readonly mtu?: number;
+}
+
+const ETHERNET_MTU = 1500;
+
+/** A bridge inside a host. */
 export interface HostBridgeOptions {
   readonly name: string;
   readonly mac: MacAddress;
@@ -55,15 +78,20 @@ export class Host implements ProgramHost {
   /** Made when the host first gets rules: without, no hook stands on its packet path, as on a Linux without the modules. */
   #netfilter: Netfilter | undefined;
   #ownRules: Ruleset = new Map();
+  /** Makes the rules that {@link setRulesLater} was told of, until they are needed. */
+  #awaitedRules: (() => Ruleset) | undefined;
   #componentRules: Ruleset = new Map();
   #natGateway: NatGateway | undefined;
   #conntrack: Partial<ConntrackSysctls> = {};
+  /** Linux's version. It changes nothing but how connection tracking settles clashes; set it before the host gets rules. */
+  kernel: readonly [major: number, minor: number] = [6, 18];
   readonly #recorder: Recorder | undefined;
   /** What /etc/resolv.conf says on this host. */
   resolverConfig: Partial<ResolverConfig> = {};
   /** What tools print of this host's rules where they are not iptables' alone: `nft`, or `ipvsadm` and `ipset` beside it. */
   formatRules: (() => string) | undefined;
   readonly #bridges = new Map<string, Bridge>();
+  readonly #bridgeFilters = new Map<Bridge, BridgeNetfilter>();
   /** `conntrack` and the like: programs that look into this host's kernel. */
   readonly commands: ReadonlyMap<string, Program> = hostCommands(this);
 
@@ -102,7 +130,17 @@ export class Host implements ProgramHost {
   }
 
   get netfilter(): Netfilter | undefined {
-    return this.#netfilter;
+    return this.#awaitedRules === undefined ? this.#netfilter : this.setRules(this.#awaitedRules());
+  }
+
+  /** Ends connections that netfilter tracks; rules that are awaited need not be made for that. */
+  endConnections(unwanted: (entry: ConntrackEntry) => boolean): void {
+    if (this.#netfilter !== undefined && this.#netfilter.connections > 0) this.#netfilter.deleteWhere(unwanted);
+  }
+
+  /** Kernel parameters of connection tracking, as they are now. */
+  get conntrack(): Readonly<ConntrackSysctls> {
+    return { ...DEFAULT_CONNTRACK_SYSCTLS, ...this.#conntrack };
   }
 
   /** Kernel parameters of connection tracking, from now on and for a netfilter that is yet to be made. */
@@ -113,7 +151,10 @@ export class Host implements ProgramHost {
 
   /** Loads rules in place of the ones that are there. Connections that are known keep their translation. */
   setRules(rules: Ruleset): Netfilter {
-    this.#netfilter ??= new Netfilter({ host: this.stack, sysctls: this.#conntrack });
+    const [major, minor] = this.kernel;
+    const settlesTranslated = major > 4 || minor >= 19;
+    this.#netfilter ??= new Netfilter({ host: this.stack, sysctls: this.#conntrack, settlesTranslated });
+    this.#awaitedRules = undefined;
     this.#ownRules = rules;
     this.#netfilter.setRules(joinRulesets(rules, this.#componentRules));
     this.stack.setHook(this.#netfilter);
@@ -123,7 +164,21 @@ export class Host implements ProgramHost {
   /** Rules of other programs on the host, such as a container engine or a network plugin: they stand behind those of {@link setRules} and stay. */
   setComponentRules(rules: Ruleset): void {
     this.#componentRules = rules;
-    this.setRules(this.#ownRules);
+    const own = this.#ownRules;
+    if (this.#awaitedRules === undefined) this.setRulesLater(() => own);
+  }
+
+  /** Like {@link setRules} for rules that are only made when a packet comes to the hooks, or somebody looks at {@link netfilter}. */
+  setRulesLater(make: () => Ruleset): void {
+    this.#awaitedRules = make;
+    const load = (): Netfilter => this.setRules(make());
+    this.stack.setHook({
+      get wantsDatagrams() {
+        return load().wantsDatagrams;
+      },
+      run: (hook, packet) => load().run(hook, packet),
+      attach: (answer, packet) => load().attach(answer, packet),
+    });
   }
 
   /** The host's primary address: the first one of its first interface that is not loopback. */
@@ -132,12 +187,13 @@ export class Host implements ProgramHost {
       ?.addresses[0]?.address;
   }
 
+  /** Adds an interface, with a capture point of its name. */
   addInterface(options: HostInterfaceOptions): Interface {
     const { name, mac } = options;
     const ipv4 = options.addresses?.[0];
     const device = this.#tap(options.device, { name: `${this.name}/${name}`, mac, ...(ipv4 && { ipv4 }) });
     const added = this.stack.addInterface({ ...options, device });
-    if (ipv4 !== undefined) this.#recorder?.capture.addName(ipv4.address, this.name);
+    if (ipv4 !== undefined) this.#recorder?.addName(ipv4.address, this.name);
     return added;
   }
 
@@ -149,13 +205,34 @@ export class Host implements ProgramHost {
     this.stack.addressing.routes.add({ destination, out, via });
   }
 
+  /** Adds a VXLAN device, as `ip link add NAME type vxlan` does. @throws RangeError when the port is taken. */
+  addVxlan(options: HostVxlanOptions): VxlanDevice {
+    const { name, addresses = [], mac, remotes = [] } = options;
+    const out = remotes[0] === undefined ? undefined : this.stack.addressing.hop(remotes[0])?.out;
+    const mtu = options.mtu ?? (out?.mtu ?? ETHERNET_MTU) - VXLAN_OVERHEAD;
+    const device = new VxlanDevice({ learns: true, ...options, stack: this.stack, mtu });
+    this.addInterface({ name, device, addresses, mac: mac ?? vxlanMac(this.address ?? LOOPBACK_ADDRESS) });
+    return device;
+  }
+
   /** Adds a bridge with an interface of its own in this host, such as `cbr0`. */
   addBridge(options: HostBridgeOptions): Bridge {
     const bridge = new Bridge({ host: this.stack.host, mac: options.mac, mtu: options.mtu });
     const own = this.addInterface({ ...options, device: bridge });
-    if (options.callsIptables) bridge.filter = new BridgeNetfilter(this.stack, own);
+    const filter = new BridgeNetfilter(this.stack, own);
+    if (options.callsIptables) bridge.filter = filter;
     this.#bridges.set(options.name, bridge);
+    this.#bridgeFilters.set(bridge, filter);
     return bridge;
+  }
+
+  /** net.bridge.bridge-nf-call-iptables: the host's IP hooks see what stays on its bridges. */
+  get bridgeCallsIptables(): boolean {
+    return [...this.#bridgeFilters.keys()].some((bridge) => bridge.filter !== undefined);
+  }
+
+  set bridgeCallsIptables(calls: boolean) {
+    for (const [bridge, filter] of this.#bridgeFilters) bridge.filter = calls ? filter : undefined;
   }
 
   /** Puts a device under a bridge, as `ip link set NAME master BRIDGE` does. */
@@ -167,6 +244,7 @@ export class Host implements ProgramHost {
     return bridge.addPort({ ...port, device });
   }
 
+  /** The bridge of this name. */
   bridge(name: string): Bridge | undefined {
     return this.#bridges.get(name);
   }

@@ -1,4 +1,4 @@
-import { type DnsServerOptions, dnsServer, echoServer, udpEchoServer } from "../apps/index.ts";
+import { type DnsServerOptions, dnsServer, echoServer, straySegmentServer, udpEchoServer } from "../apps/index.ts";
 import type { Container, Pod } from "../kube/index.ts";
 import { parseIptablesSave } from "../nat/index.ts";
 import type { Host } from "./host.ts";
@@ -22,6 +22,7 @@ const IMAGES: Readonly<Record<string, StartImage>> = {
   coredns: startDns,
   echoserver: startEcho,
   "klipper-lb": startKlipper,
+  "regression-issue-74839": startStray,
   busybox: sleep,
   alpine: sleep,
   curl: sleep,
@@ -74,6 +75,13 @@ function startKlipper(host: Host, _pod: Pod, container: Container): void {
   ];
   host.stack.host.sysctls.forwarding = true;
   host.setRules(parseIptablesSave(rules.join("\n"), {}).ruleset);
+}
+
+/** Where the server of the test of #74839 listens. */
+const STRAY_PORT = 9000;
+
+function startStray(host: Host, _pod: Pod, container: Container): void {
+  straySegmentServer(host, { port: container.ports?.[0]?.containerPort ?? STRAY_PORT });
 }
 
 /** The echo server on each TCP port of the container, and its like for datagrams on each UDP port. */

@@ -18,6 +18,7 @@ export { bridgeAddress } from "./bridge-network.ts";
 export { type CloudBalancerSpec, CloudController, type NodeCheck } from "./cloud-controller.ts";
 export { cloudEdgeRules, type ExternalAddress } from "./cloud-edge.ts";
 export { Cluster, type ClusterSpec } from "./cluster.ts";
+export { type ClusterTiming, DEFAULT_TIMING } from "./cluster-timing.ts";
 export { Host, type HostBridgeOptions, type HostInterfaceOptions, type HostOptions } from "./host.ts";
 export { isKnownImage, KNOWN_IMAGES } from "./images.ts";
 export { IngressAddresses, type IngressSpec } from "./ingress-addresses.ts";
@@ -32,7 +33,10 @@ export {
   type HealthCheckSpec,
   LoadBalancer,
 } from "./load-balancer.ts";
-export { type AttachOptions, type LinkImpairments, Network, type NetworkOptions } from "./network.ts";
+export { type AttachOptions, type LinkImpairments, Network, type NetworkOptions, type Recording } from "./network.ts";
 export { CNI_KINDS, type CniKind, type PodNetwork } from "./pod-network.ts";
 export { joinRulesets } from "./rulesets.ts";
 export { Switch } from "./switch.ts";
+export { SYSCTLS, type Sysctl, type SysctlValues, setSysctls } from "./sysctls.ts";
+export { VXLAN_OVERHEAD, VxlanDevice, type VxlanOptions } from "./vxlan-device.ts";
+export type { VxlanSettings } from "./vxlan-overlay.ts";

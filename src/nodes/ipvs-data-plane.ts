@@ -6,7 +6,7 @@ import {
   ipvsRules,
   type ProxyInput,
 } from "../kube/index.ts";
-import type { IpSetMember, Netfilter, VirtualServer } from "../nat/index.ts";
+import { type IpSetMember, type Netfilter, VIRTUAL_SCHEDULERS, type VirtualServer } from "../nat/index.ts";
 import { type Interface, IpProtocol, type Ipv4Address, mac } from "../netstack/index.ts";
 import { seconds } from "../sim/index.ts";
 import type { Host } from "./host.ts";
@@ -73,10 +73,14 @@ function virtualServer({
   protocol,
   address,
   port,
+  scheduler,
   persistenceSeconds,
   servers,
 }: IpvsService): readonly VirtualServer[] {
   if (protocol === "SCTP") return [];
   const persistence = persistenceSeconds === undefined ? {} : { persistence: seconds(persistenceSeconds) };
-  return [{ protocol: protocol === "TCP" ? "tcp" : "udp", address, port, servers, ...persistence }];
+  const known = VIRTUAL_SCHEDULERS.find((each) => each === scheduler);
+  if (known === undefined)
+    throw new RangeError(`Cannot schedule by ${scheduler}: natscope's IPVS knows ${VIRTUAL_SCHEDULERS.join(", ")}`);
+  return [{ protocol: protocol === "TCP" ? "tcp" : "udp", address, port, scheduler: known, servers, ...persistence }];
 }

@@ -10,17 +10,29 @@ import {
   type Sysctls,
 } from "../netstack/index.ts";
 import { Capture, type CaptureOptions, DEFAULT_START_DATE } from "../pcap/index.ts";
-import { type Impairments, Link, Simulator, timestampAt, us } from "../sim/index.ts";
+import { type Device, type Impairments, Link, Simulator, type Time, timestampAt, us } from "../sim/index.ts";
+import { AwaitedDevice } from "./awaited-device.ts";
 import { Host } from "./host.ts";
+import { HostDirectory } from "./host-directory.ts";
 import { Recorder } from "./recorder.ts";
 import { Switch } from "./switch.ts";
 
+/** A capture that was begun while the network ran. */
+export interface Recording {
+  readonly capture: Capture;
+  /** Records no more in it; finishing it is left to the caller. */
+  readonly end: () => void;
+}
+
+/** What a network is made with. */
 export interface NetworkOptions {
   readonly seed: number;
   /** What time 0 is, in nanoseconds since 1970. */
   readonly startDate?: bigint;
   /** Where frames are recorded; nothing is when left out. */
   readonly capture?: Omit<CaptureOptions, "now" | "startDate">;
+  /** Whether {@link Network.record} may be asked for later, without a `capture` too. */
+  readonly tapped?: boolean;
 }
 
 /** What a link does, per direction; "out" is away from the host that is attached. */
@@ -29,11 +41,27 @@ export interface LinkImpairments {
   readonly in?: Partial<Impairments>;
 }
 
+/** The interface with which a host is plugged in. */
 export interface AttachOptions {
   readonly name: string;
   readonly addresses?: readonly InterfaceAddress[];
   readonly mac?: MacAddress;
   readonly impairments?: LinkImpairments;
+}
+
+/** A veth pair: its interface inside a pod or container, and the name of its end outside. */
+export interface VethOptions extends AttachOptions {
+  readonly mtu: number;
+  readonly hostEnd: string;
+}
+
+/** A pod that is built when it is needed. */
+export interface AwaitedPod {
+  readonly name: string;
+  readonly address: Ipv4Address;
+  readonly veth: VethOptions;
+  /** Does what is left to do once the pod and its interface are there. */
+  readonly ready: (pod: Host) => void;
 }
 
 /** A cable in one room. Impairments of a scenario come on top of it. */
@@ -46,31 +74,47 @@ export class Network {
   readonly simulator: Simulator;
   readonly events: EventStream = new EventStream();
   readonly capture: Capture | undefined;
-  readonly hosts: Map<string, Host> = new Map();
+  readonly hosts: HostDirectory = new HostDirectory();
   readonly switches: Map<string, Switch> = new Map();
   readonly links: Map<string, Link> = new Map();
   /** Names that every host knows: hosts, nodes and their aliases. */
   readonly names: Map<string, Ipv4Address> = new Map();
+  readonly #startDate: bigint;
   readonly #startDateMs: number;
   readonly #recorder: Recorder | undefined;
   /** Of links, and of hosts that are gone. */
   readonly #goneDrops = new DropCounters();
   #macs = 0;
+  /** The last {@link timestamp}: many objects are made at once. */
+  #stamp: { readonly time: Time; readonly text: string } | undefined;
 
   constructor(options: NetworkOptions) {
     this.simulator = new Simulator({ seed: options.seed });
-    const startDate = options.startDate ?? DEFAULT_START_DATE;
-    this.#startDateMs = Number(startDate / 1_000_000n);
-    if (options.capture !== undefined) {
-      const now = (): number => this.simulator.now();
-      this.capture = new Capture({ ...options.capture, startDate, now });
-      this.#recorder = new Recorder(this.capture, this.events);
-    }
+    this.#startDate = options.startDate ?? DEFAULT_START_DATE;
+    this.#startDateMs = Number(this.#startDate / 1_000_000n);
+    if (options.capture !== undefined || options.tapped === true) this.#recorder = new Recorder(this.events);
+    if (options.capture !== undefined) this.capture = this.record(options.capture).capture;
+  }
+
+  /** The names of the places where frames can be recorded. */
+  get points(): readonly string[] {
+    return this.#recorder?.points ?? [];
+  }
+
+  /** Records in one more capture from now on, until its `end` is called. @throws RangeError when the network has no taps. */
+  record(options: Omit<CaptureOptions, "now" | "startDate">): Recording {
+    if (this.#recorder === undefined) throw new RangeError("Cannot record: the network was built without taps");
+    const capture = new Capture({ ...options, startDate: this.#startDate, now: () => this.simulator.now() });
+    return { capture, end: this.#recorder.add(capture) };
   }
 
   /** Adds a machine with no interface but `lo`. @throws RangeError when the name is taken. */
   addHost(name: string, sysctls: Partial<Sysctls> = {}): Host {
     this.#claim(name);
+    return this.#makeHost(name, sysctls);
+  }
+
+  #makeHost(name: string, sysctls: Partial<Sysctls> = {}): Host {
     const { simulator, events } = this;
     const random = simulator.random.fork(`host:${name}`);
     const base = { name, clock: simulator, queue: simulator, frames: simulator.frames, random, events, sysctls };
@@ -102,36 +146,67 @@ export class Network {
     host.addInterface({ ...options, device: link.a, mac: options.mac ?? this.#macFor(options.addresses?.[0]) });
   }
 
+  /** Pulls a host's interface off its segment, both ways, or plugs it in again. False when it is on none. */
+  setConnected(host: string, interfaceName: string, up: boolean): boolean {
+    const end = `${host}/${interfaceName}-`;
+    for (const [name, link] of this.links) {
+      if (!name.startsWith(end)) continue;
+      link.impair("a>b", { up });
+      link.impair("b>a", { up });
+      return true;
+    }
+    return false;
+  }
+
   /** Joins a pod's or container's `eth0` to its host by a veth pair; the host's end comes back, to be put under a bridge or routed. */
-  addVeth(inside: Host, options: AttachOptions & { readonly mtu: number; readonly hostEnd: string }): Link["b"] {
+  addVeth(inside: Host, options: VethOptions): Device {
     const name = `${inside.name}/${options.name}-${options.hostEnd}`;
     const link = this.#link(name, options.mtu, { aToB: VETH, bToA: VETH });
     inside.addInterface({ ...options, device: link.a, mac: options.mac ?? podMac(options.addresses?.[0]?.address) });
     return link.b;
   }
 
+  /**
+   * Takes a name, a capture point and the host's end of a veth pair for a pod that is built when a frame is sent to it or somebody asks for it. Until then it
+   * would only have waited.
+   */
+  awaitPod({ name, address, veth, ready }: AwaitedPod): Device {
+    this.#claim(name);
+    this.#recorder?.declareInterface(name, { mac: podMac(address), ...veth });
+    const device = new AwaitedDevice(veth.mtu, () => void this.hosts.get(name));
+    const build = (): Host => {
+      const pod = this.#makeHost(name);
+      device.join(this.addVeth(pod, veth));
+      ready(pod);
+      return pod;
+    };
+    this.hosts.await(name, { address, build });
+    return device;
+  }
+
   /** What clocks in the network show now, as RFC 3339 in whole seconds. */
   timestamp(): string {
-    return timestampAt(this.#startDateMs, this.simulator.now());
+    const now = this.simulator.now();
+    if (this.#stamp?.time !== now) this.#stamp = { time: now, text: timestampAt(this.#startDateMs, now) };
+    return this.#stamp.text;
   }
 
   /** Gives an address a name in captures; for machines' own addresses that is done already. */
   nameAddress(address: Ipv4Address, name: string): void {
-    this.capture?.addName(address, name);
+    this.#recorder?.addName(address, name);
   }
 
   /** Forgets a machine that was taken off the network; its name is free again. */
   removeHost(name: string): void {
-    const host = this.hosts.get(name);
-    if (host === undefined) return;
-    for (const [reason, count] of host.stack.host.drops.entries()) this.#goneDrops.add(reason, count);
+    const host = this.hosts.builtHost(name);
+    for (const [reason, count] of host?.stack.host.drops.entries() ?? []) this.#goneDrops.add(reason, count);
     this.hosts.delete(name);
   }
 
   /** Drops of every box and link, by reason. */
   drops(): [DropReason, number][] {
     const counts = new Map<DropReason, number>(this.#goneDrops.entries());
-    for (const host of this.hosts.values()) {
+    for (const host of this.hosts.built()) {
       for (const [reason, count] of host.stack.host.drops.entries())
         counts.set(reason, (counts.get(reason) ?? 0) + count);
     }

@@ -1,20 +1,20 @@
 import { formatHttpDate, goStyle, type HttpAnswer, type HttpExchange, type Server, serveHttp } from "../apps/index.ts";
 import {
-  type ApiServer,
   type HealthAnswer,
   type HealthCheckPort,
   healthCheckAnswer,
   healthCheckPorts,
   type KubeProxyConfig,
   type KubernetesVersion,
-  type Node,
   proxyHealthAnswer,
   proxyMetricsAnswer,
+  type Service,
 } from "../kube/index.ts";
 import { type Ipv4Address, LOOPBACK_ADDRESS } from "../netstack/index.ts";
 import { dateAt } from "../sim/index.ts";
 import type { Host } from "./host.ts";
 import { type ProxyDataPlane, proxyDataPlane } from "./proxy-data-plane.ts";
+import type { SharedProxy } from "./shared-proxy.ts";
 
 /** kube-proxy's own ports (pkg/cluster/ports): metrics on loopback, health for everybody. */
 const METRICS_PORT = 10_249;
@@ -25,36 +25,37 @@ export class NodeProxy {
   readonly #host: Host;
   readonly #config: KubeProxyConfig;
   readonly #version: KubernetesVersion;
+  readonly #shared: SharedProxy;
   readonly #dataPlane: ProxyDataPlane;
   readonly #healthServers = new Map<number, Server>();
-  #healthPorts: readonly HealthCheckPort[] = [];
-  #node: Node | undefined;
+  #healthChecks: readonly Service[] = [];
 
-  constructor(host: Host, config: KubeProxyConfig, version: KubernetesVersion) {
+  constructor(host: Host, config: KubeProxyConfig, shared: SharedProxy) {
     this.#host = host;
     this.#config = config;
-    this.#version = version;
-    this.#dataPlane = proxyDataPlane(host, config);
+    this.#version = shared.version;
+    this.#shared = shared;
+    this.#dataPlane = proxyDataPlane(host, config, shared);
     this.#serve(
       METRICS_PORT,
       ({ request }) => proxyMetricsAnswer(pathOf(request.target), config.mode),
       LOOPBACK_ADDRESS,
     );
-    this.#serve(HEALTH_PORT, ({ request }) => proxyHealthAnswer(pathOf(request.target), this.#health(), version));
+    this.#serve(HEALTH_PORT, ({ request }) => proxyHealthAnswer(pathOf(request.target), this.#health(), this.#version));
   }
 
-  /** Writes the rules for the objects as they are now, and serves the Services' health check nodePorts. */
-  sync(api: ApiServer): void {
-    const services = api.list("Service");
-    const endpointSlices = api.list("EndpointSlice");
-    this.#node = api.get("Node", this.#config.nodeName);
-    this.#dataPlane.sync({ services, endpointSlices, config: this.#config });
-    this.#healthPorts = healthCheckPorts(services, endpointSlices, this.#config.nodeName);
+  /** Has the node do what the objects are now, and serves the Services' health check nodePorts. */
+  sync(): void {
+    this.#dataPlane.sync();
+    if (this.#config.conntrackCleanup) this.#host.endConnections(this.#shared.isStale);
+    const { healthChecks } = this.#shared.objects;
+    if (healthChecks === this.#healthChecks) return;
+    this.#healthChecks = healthChecks;
     this.#serveHealthChecks();
   }
 
   #serveHealthChecks(): void {
-    const wanted = new Set(this.#healthPorts.map(({ nodePort }) => nodePort));
+    const wanted = new Set(this.#healthPorts().map(({ nodePort }) => nodePort));
     for (const [port, server] of this.#healthServers) {
       if (wanted.has(port)) continue;
       server.close();
@@ -69,14 +70,22 @@ export class NodeProxy {
     }
   }
 
+  #healthPorts(): readonly HealthCheckPort[] {
+    const { objects } = this.#shared;
+    const slices = this.#healthChecks.flatMap(({ metadata: { namespace, name } }) =>
+      objects.slicesOf({ namespace, service: name }),
+    );
+    return healthCheckPorts(this.#healthChecks, slices, this.#config.nodeName);
+  }
+
   #healthCheck(nodePort: number): HealthAnswer | undefined {
-    const port = this.#healthPorts.find((each) => each.nodePort === nodePort);
+    const port = this.#healthPorts().find((each) => each.nodePort === nodePort);
     return port && healthCheckAnswer(port, true, this.#version);
   }
 
   #health(): Parameters<typeof proxyHealthAnswer>[1] {
     const now = dateAt(this.#host.startDate, this.#host.stack.clock.now()).toISOString();
-    return { healthy: true, lastUpdated: now, currentTime: now, node: this.#node };
+    return { healthy: true, lastUpdated: now, currentTime: now, node: this.#shared.node(this.#config.nodeName) };
   }
 
   #serve(port: number, answer: (exchange: HttpExchange) => HealthAnswer | undefined, address?: Ipv4Address): Server {

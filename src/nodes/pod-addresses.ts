@@ -7,11 +7,14 @@ import { bridgeAddress } from "./bridge-network.ts";
  */
 export class PodAddresses {
   readonly #range: Cidr;
+  readonly #reserved: ReadonlySet<Ipv4Address>;
   readonly #taken = new Set<Ipv4Address>();
   #last: Ipv4Address;
 
-  constructor(range: Cidr) {
+  /** Nobody is given a `reserved` address unless asking for it by name. */
+  constructor(range: Cidr, reserved: ReadonlySet<Ipv4Address> = new Set()) {
     this.#range = range;
+    this.#reserved = reserved;
     this.#last = bridgeAddress(range);
     this.#taken.add(this.#last);
   }
@@ -24,16 +27,9 @@ export class PodAddresses {
     return address;
   }
 
-  /** Keeps an address for later: nobody is given it unless asking for it by name. */
-  reserve(address: Ipv4Address): void {
-    this.#reserved.add(address);
-  }
-
   giveBack(address: Ipv4Address): void {
     this.#taken.delete(address);
   }
-
-  readonly #reserved = new Set<Ipv4Address>();
 
   #next(): Ipv4Address | undefined {
     const first = this.#range.network + 2;

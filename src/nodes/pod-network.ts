@@ -2,7 +2,8 @@ import type { Ipv4Address } from "../netstack/index.ts";
 import type { Host } from "./host.ts";
 
 /** The CNI plugins that there are; docs/scenario-format.md says what they do. */
-export const CNI_KINDS = ["bridge", "aws-vpc"] as const;
+export const CNI_KINDS = ["bridge", "routed", "vxlan", "aws-vpc"] as const;
+/** The network plugins that natscope knows. */
 export type CniKind = (typeof CNI_KINDS)[number];
 
 /** One node's part of a pod network: what a CNI plugin does when a pod comes and when it goes. */
@@ -11,8 +12,8 @@ export interface PodNetwork {
   readonly nodeAddresses: readonly Ipv4Address[];
   /** Whether nodes need routes to each other's pods. */
   readonly needsRoutes: boolean;
-  /** Makes a pod's network namespace with its interface, and the way there from the node. */
-  addPod(name: string, address: Ipv4Address): Host;
+  /** Makes the way to a pod from the node, and the pod's network namespace with its interface when it is needed; `ready` is then called. */
+  addPod(name: string, address: Ipv4Address, ready: (pod: Host) => void): void;
   /** Nothing reaches the pod or leaves it any more. */
   removePod(name: string): void;
 }

@@ -1,37 +1,35 @@
-import {
-  formatNftTable,
-  iptablesRules,
-  type KubeProxyConfig,
-  nftablesEquivalentRules,
-  nftablesRules,
-  type ProxyInput,
-} from "../kube/index.ts";
+import { formatNftTable, type KubeProxyConfig, nftablesEquivalentRules, nftablesRules } from "../kube/index.ts";
 import type { Host } from "./host.ts";
 import { IpvsDataPlane } from "./ipvs-data-plane.ts";
+import type { SharedProxy } from "./shared-proxy.ts";
 import { UserspaceDataPlane } from "./userspace-data-plane.ts";
 
 /** What carries kube-proxy's decisions out on its node. */
 export interface ProxyDataPlane {
-  /** Makes the node do what these objects ask for, in place of what it did before. */
-  sync(input: ProxyInput): void;
+  /** Makes the node do what the objects now ask for, in place of what it did before. */
+  sync(): void;
 }
 
-/** The data plane of kube-proxy's mode. */
-export function proxyDataPlane(host: Host, { mode }: KubeProxyConfig): ProxyDataPlane {
-  switch (mode) {
+/** The data plane of kube-proxy's mode. Where it is rules alone, they are made when the node first needs them. */
+export function proxyDataPlane(host: Host, config: KubeProxyConfig, shared: SharedProxy): ProxyDataPlane {
+  switch (config.mode) {
     case "iptables":
-      return { sync: (input) => void host.setRules(iptablesRules(input)) };
+      return { sync: () => host.setRulesLater(() => shared.iptablesRules(config)) };
     case "nftables":
-      return { sync: (input) => syncNftables(host, input) };
-    case "ipvs":
-      return new IpvsDataPlane(host);
-    case "userspace":
-      return new UserspaceDataPlane(host);
+      return { sync: () => syncNftables(host, config, shared) };
+    case "ipvs": {
+      const ipvs = new IpvsDataPlane(host);
+      return { sync: () => ipvs.sync(shared.objects.input(config)) };
+    }
+    case "userspace": {
+      const userspace = new UserspaceDataPlane(host);
+      return { sync: () => userspace.sync(shared.objects.input(config)) };
+    }
   }
 }
 
 /** Netfilter here runs rules of the iptables kind: packets meet rules that do the same, people are shown nftables' own. */
-function syncNftables(host: Host, input: ProxyInput): void {
-  host.setRules(nftablesEquivalentRules(input));
-  host.formatRules = () => formatNftTable(nftablesRules(input));
+function syncNftables(host: Host, config: KubeProxyConfig, { objects }: SharedProxy): void {
+  host.setRulesLater(() => nftablesEquivalentRules(objects.input(config)));
+  host.formatRules = () => formatNftTable(nftablesRules(objects.input(config)));
 }

@@ -1,42 +1,109 @@
-import type { EventStream, PacketEvent } from "../netstack/index.ts";
+import type { EventStream, InterfaceAddress, MacAddress, PacketEvent } from "../netstack/index.ts";
 import type { Capture, CapturePoint, CapturePointDescription } from "../pcap/index.ts";
 import type { Device, Frame } from "../sim/index.ts";
 import { CommentWriter } from "./comments.ts";
 
-/** Joins the event stream and the capture: what goes through a tap is recorded, and what happened to it in a box becomes its comment. */
-export class Recorder {
+/** One capture, and the network's points in it by number. */
+interface Recording {
   readonly capture: Capture;
-  readonly #comments = new CommentWriter();
+  readonly points: CapturePoint[];
+}
 
-  constructor(capture: Capture, events: EventStream) {
-    this.capture = capture;
-    events.read((event) => this.#read(event));
+interface AwaitedInterface {
+  readonly name: string;
+  readonly mac: MacAddress;
+  readonly addresses?: readonly InterfaceAddress[];
+}
+
+/**
+ * Joins the event stream and the captures: what goes through a tap is recorded in each, and what happened to it in a box becomes its comment. With no
+ * capture it reads no events.
+ */
+export class Recorder {
+  readonly #events: EventStream;
+  /** By name, in the order of their numbers. */
+  readonly #points = new Map<string, { readonly number: number; readonly description: CapturePointDescription }>();
+  readonly #names = new Map<number, Set<string>>();
+  readonly #recordings: Recording[] = [];
+  #comments = new CommentWriter();
+  #stopReading: (() => void) | undefined;
+
+  constructor(events: EventStream) {
+    this.#events = events;
+  }
+
+  /** The names of the points that have been tapped. */
+  get points(): readonly string[] {
+    return [...this.#points.keys()];
+  }
+
+  /** Records in one more capture from now on, until the returned function is called. Points and names that are known are declared to it at once. */
+  add(capture: Capture): () => void {
+    for (const [address, names] of this.#names) for (const name of names) capture.addName(address, name);
+    const points = [...this.#points.values()].map(({ description }) => capture.addPoint(description));
+    const recording = { capture, points };
+    this.#recordings.push(recording);
+    this.#stopReading ??= this.#events.read((event) => this.#read(event));
+    return () => this.#remove(recording);
+  }
+
+  /** Gives an address a name in all captures. */
+  addName(address: number, name: string): void {
+    const names = this.#names.get(address);
+    if (names === undefined) this.#names.set(address, new Set([name]));
+    else if (names.has(name)) return;
+    else names.add(name);
+    for (const { capture } of this.#recordings) capture.addName(address, name);
+  }
+
+  /** Declares the point of an interface that will be tapped when its host is built, and names its address after the host. */
+  declareInterface(host: string, { name, mac, addresses }: AwaitedInterface): void {
+    const ipv4 = addresses?.[0];
+    this.#declare({ name: `${host}/${name}`, mac, ...(ipv4 && { ipv4 }) });
+    if (ipv4 !== undefined) this.addName(ipv4.address, host);
   }
 
   /** A device that behaves as `device` does while what goes through it is recorded as `node`'s. */
   tap(device: Device, node: string, description: CapturePointDescription): Device {
-    const point = this.capture.addPoint(description);
+    const point = this.#declare(description);
     return {
       get mtu() {
         return device.mtu;
       },
       send: (frame) => {
-        this.#recordLeaving(point, node, frame);
+        if (this.#recordings.length > 0) this.#recordLeaving(point, node, frame);
         device.send(frame);
       },
       onFrame: (handler) => {
         device.onFrame((frame) => {
-          this.capture.record(point, "in", frame);
+          for (const { capture, points } of this.#recordings) {
+            const place = points[point];
+            if (place !== undefined) capture.record(place, "in", frame);
+          }
           handler(frame);
         });
       },
     };
   }
 
-  #recordLeaving(point: CapturePoint, node: string, frame: Frame): void {
-    const handle = this.capture.record(point, "out", frame);
+  /** A point's number. A name that is there already, as of a pod that comes back, has one. */
+  #declare(description: CapturePointDescription): number {
+    const known = this.#points.get(description.name);
+    if (known !== undefined) return known.number;
+    for (const { capture, points } of this.#recordings) points.push(capture.addPoint(description));
+    const number = this.#points.size;
+    this.#points.set(description.name, { number, description });
+    return number;
+  }
+
+  #recordLeaving(point: number, node: string, frame: Frame): void {
     const comment = this.#comments.take(node, frame.lineage);
-    if (comment !== "") this.capture.annotate(handle, comment);
+    for (const { capture, points } of this.#recordings) {
+      const place = points[point];
+      if (place === undefined) continue;
+      const handle = capture.record(place, "out", frame);
+      if (comment !== "") capture.annotate(handle, comment);
+    }
   }
 
   /** A packet that ends in a box has no record of leaving it: its story goes to its latest record. */
@@ -45,7 +112,17 @@ export class Recorder {
     if (event.kind !== "dropped" && event.kind !== "delivered") return;
     // A copy of a flooded frame for another host is no news.
     const comment = this.#comments.take(event.node, event.lineage);
-    if (event.kind === "dropped" && event.reason === "other-host") return;
-    if (comment !== "") this.capture.annotateLatest(event.lineage, comment);
+    if (comment === "" || (event.kind === "dropped" && event.reason === "other-host")) return;
+    for (const { capture } of this.#recordings) capture.annotateLatest(event.lineage, comment);
+  }
+
+  #remove(recording: Recording): void {
+    const place = this.#recordings.indexOf(recording);
+    if (place < 0) return;
+    this.#recordings.splice(place, 1);
+    if (this.#recordings.length > 0) return;
+    this.#stopReading?.();
+    this.#stopReading = undefined;
+    this.#comments = new CommentWriter();
   }
 }

@@ -14,6 +14,7 @@ export class Switch {
     this.#bridge = new Bridge({ host, mac, mtu });
   }
 
+  /** Plugs a device in. */
   addPort(name: string, device: Device): void {
     this.#bridge.addPort({ name, device });
   }

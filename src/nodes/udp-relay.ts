@@ -48,11 +48,24 @@ export class UdpRelay implements Server {
 
   #take(datagram: UdpDatagram): void {
     const key = `${datagram.from}:${datagram.fromPort} ${datagram.to}`;
-    const client = this.#clients.get(key) ?? this.#begin(key, datagram);
+    const known = this.#clients.get(key);
+    const client = known ?? this.#begin(key, datagram);
     if (client === undefined) return;
     this.#rest(client);
     const { address, port } = client.target;
     client.socket.send({ to: address, port, payload: datagram.payload, dontFragment: false });
+    if (known === undefined) this.#tell(client, datagram);
+  }
+
+  /** Nothing in the packets says which socket of the relay's carries which client. */
+  #tell({ target, socket }: Client, { from, fromPort, to }: UdpDatagram): void {
+    const { stack } = this.#host;
+    const source = stack.addressing.sourceFor(target.address);
+    if (!stack.host.events.active || source === undefined) return;
+    const client = { source: from, sourcePort: fromPort, destination: to, destinationPort: this.#listener.port };
+    const own = { source, sourcePort: socket.port, destination: target.address, destinationPort: target.port };
+    const names = { service: `udp port ${this.#listener.port}`, backend: target.text };
+    stack.host.emit(0, { kind: "proxied", protocol: "udp", ...names, client, own });
   }
 
   #begin(key: string, { from, fromPort, to }: UdpDatagram): Client | undefined {

@@ -34,13 +34,20 @@ export type CapturePointDescription = Omit<InterfaceDescription, "filter" | "sin
 /** Which frames are kept. `text` is the filter in words, for the file. */
 export interface PacketFilter {
   readonly text: string;
+  /** Whether a frame is kept. The bytes are valid during the call only. */
   readonly accepts: (bytes: Uint8Array, start: number, end: number, point: CapturePoint) => boolean;
 }
 
+/** One pcapng file, or one classic pcap file a point. */
 export type CaptureTarget =
   | { readonly format: "pcapng"; readonly sink: ByteSink; readonly section?: SectionInfo }
-  | { readonly format: "pcap"; readonly sinkFor: (pointName: string) => ByteSink };
+  | {
+      readonly format: "pcap";
+      /** Opens a point's file. */
+      readonly sinkFor: (pointName: string) => ByteSink;
+    };
 
+/** What is captured, and where it goes. Times are nanoseconds. */
 export interface CaptureOptions {
   readonly target: CaptureTarget;
   /** The clock, in nanoseconds since the run's start: no frame will be recorded for a time before it. */
@@ -54,6 +61,8 @@ export interface CaptureOptions {
   readonly snapLength?: number;
   /** How many records may wait to be written; beyond that the oldest are written early. */
   readonly maxPending?: number;
+  /** Whether whoever takes the bytes has fallen behind: frames are then counted as dropped instead of recorded, and the next record says how many. */
+  readonly isBehind?: () => boolean;
 }
 
 /** What a capture has done so far. */
@@ -85,6 +94,7 @@ export class Capture {
   readonly #snapLength: number;
   readonly #selection: PointSelection;
   readonly #pending: PendingRecords;
+  readonly #isBehind: (() => boolean) | undefined;
   readonly #points = new Map<string, CapturePoint>();
   readonly #names = new Map<number, string[]>();
   /** The addresses whose names have changed since names were last written. */
@@ -93,12 +103,15 @@ export class Capture {
   #written = 0;
   #late = 0;
   #refusedComments = 0;
+  /** Frames left out since the last record because the taker was behind. */
+  #missed = 0;
   #finished = false;
 
   constructor(options: CaptureOptions) {
     this.#writer = createWriter(options.target, options.startDate ?? DEFAULT_START_DATE);
     this.#now = options.now;
     this.#filter = options.filter;
+    this.#isBehind = options.isBehind;
     this.#snapLength = options.snapLength ?? 0;
     this.#selection = new PointSelection(options.only);
     // One more than may stay, so that a new record finds its place before the oldest one leaves.
@@ -143,8 +156,14 @@ export class Capture {
       return NOT_RECORDED;
     }
     this.advance(this.#now());
+    if (this.#isBehind?.() === true) {
+      this.#missed += 1;
+      this.#writer.countUnwritten(interfaceId, "dropped");
+      return NOT_RECORDED;
+    }
     if (frame.at < this.#writtenUntil) this.#late += 1;
     const handle = this.#pending.add({ interfaceId, direction, time: Math.max(frame.at, this.#writtenUntil) }, frame);
+    if (this.#missed > 0) this.#tellMissed(handle);
     if (this.#pending.isFull) this.#writeOldest();
     return handle;
   }
@@ -208,6 +227,11 @@ export class Capture {
       since: this.#now(),
       ...(filter !== undefined && { filter: filter.text }),
     });
+  }
+
+  #tellMissed(handle: RecordHandle): void {
+    this.annotate(handle, `${this.#missed} packets before this one are missing here: they were not read in time`);
+    this.#missed = 0;
   }
 
   #comment(record: { comment: string } | undefined, text: string): boolean {

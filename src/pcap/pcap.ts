@@ -24,6 +24,7 @@ const LINK_TYPE_MASK = 0xffff;
 const DEFAULT_BUFFER_BYTES = 64 * 1024;
 const GIGA = 1_000_000_000;
 
+/** What the file's header says. */
 export interface PcapWriterOptions {
   readonly linkType?: number;
   /** What time 0 is, in nanoseconds since 1970; `DEFAULT_START_DATE` when left out. */
@@ -49,6 +50,7 @@ export class PcapWriter {
     this.#writeFileHeader(options.linkType ?? LinkType.ethernet);
   }
 
+  /** Writes a packet record. */
   writePacket(packet: Pick<OutgoingPacket, "time" | "bytes" | "start" | "end">): void {
     if (!(packet.time >= 0)) throw new RangeError(`Cannot write a packet: its time is ${packet.time}`);
     const length = packet.end - packet.start;

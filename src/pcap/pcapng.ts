@@ -41,6 +41,7 @@ export interface SectionInfo {
   readonly comment?: string;
 }
 
+/** What the section's header says, and how much is buffered. */
 export interface PcapngWriterOptions {
   readonly section?: SectionInfo;
   /** What time 0 is, in nanoseconds since 1970; `DEFAULT_START_DATE` when left out. */

@@ -1,5 +1,5 @@
 import { isCommandLineFault, parseCommandLine } from "../apps/index.ts";
-import { checkLinks, clustersOf, namesIn } from "./check-references.ts";
+import { aliasesOf, checkLinks, clustersOf, namesIn } from "./check-references.ts";
 import { listed, suggestion } from "./config-error.ts";
 import type { ScenarioFile, StepForm } from "./file-form.ts";
 import type { ProblemList } from "./locator.ts";
@@ -16,10 +16,32 @@ export function checkSteps(form: ScenarioFile, podNames: ReadonlySet<string>, pr
     if (step.name !== undefined) seen.add(step.name);
     if (step.run !== undefined) checkRun(form, step, path, { podNames, problems });
     for (const kind of ["run", "kubectl"] as const) checkCommand(step[kind], [...path, kind], problems);
+    for (const kind of ["fail", "restore"] as const)
+      checkNode(form, step[kind]?.node, [...path, kind, "node"], problems);
+    if (step.fail?.pod !== undefined) checkPod(form, step.fail.pod, path, { podNames, problems });
     if (step.kubectl !== undefined || step.apply !== undefined) checkClusterOf(form, step, path, problems);
     if (step.links !== undefined) checkLinks(form, step.links, [...path, "links"], problems);
     checkRepetitions(form, step, path, problems);
   }
+}
+
+function checkNode(form: ScenarioFile, node: string | undefined, path: Path, problems: ProblemList): void {
+  const known = clustersOf(form).flatMap(({ cluster }) =>
+    cluster.nodes.flatMap(({ name }, index) => [name, ...aliasesOf(form, cluster, index)]),
+  );
+  if (node === undefined || known.includes(node)) return;
+  problems.report(path, `there is no node "${node}"${suggestion(node, known)}`);
+}
+
+function checkPod(
+  form: ScenarioFile,
+  pod: string,
+  path: Path,
+  { podNames, problems }: { readonly podNames: ReadonlySet<string>; readonly problems: ProblemList },
+): void {
+  const name = pod.slice(pod.indexOf("/") + 1);
+  if (podNames.has(name) || mayMakePods(form)) return;
+  problems.report([...path, "fail", "pod"], `there is no pod "${name}"${suggestion(name, [...podNames])}`);
 }
 
 function checkRun(

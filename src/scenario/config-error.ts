@@ -43,8 +43,11 @@ export function quote(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-/** The candidate that was most likely meant by `word`: at most a third of its letters are wrong. */
+/** The candidate that was most likely meant by `word`: the only one with its last part (`nf_conntrack_max`), else one of which at most a third of the letters are wrong. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
+  const tail = `.${word.slice(word.lastIndexOf(".") + 1)}`;
+  const [same, ...more] = candidates.filter((candidate) => candidate.endsWith(tail));
+  if (same !== undefined && more.length === 0) return same;
   let best: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {

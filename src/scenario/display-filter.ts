@@ -5,6 +5,7 @@ import { parseFilter } from "./filter-parser.ts";
 /** A display filter that was understood. */
 export interface DisplayFilter {
   readonly text: string;
+  /** Whether a frame matches. */
   readonly matches: (frame: SeenFrame) => boolean;
 }
 

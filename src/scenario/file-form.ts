@@ -1,7 +1,15 @@
 import type { DetectLocalMode, PodPin, ProxyMode } from "../kube/index.ts";
-import type { ConntrackSysctls, NatSettings } from "../nat/index.ts";
-import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, Sysctls, TcpEndpoint } from "../netstack/index.ts";
-import type { ClientHeader, CniKind, DeliveryKind, NodeCheck } from "../nodes/index.ts";
+import type { NatSettings, VirtualScheduler } from "../nat/index.ts";
+import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, TcpEndpoint } from "../netstack/index.ts";
+import type {
+  ClientHeader,
+  ClusterTiming,
+  CniKind,
+  DeliveryKind,
+  NodeCheck,
+  SysctlValues,
+  VxlanSettings,
+} from "../nodes/index.ts";
 import type { Duration } from "../sim/index.ts";
 import type { DisplayFilter } from "./display-filter.ts";
 import type { ClientAddress, CountExpectation, ServerKind, TextExpectation } from "./model.ts";
@@ -29,7 +37,7 @@ export interface MachineForm {
   readonly gateway?: Ipv4Address;
   readonly routes?: readonly { readonly to: Cidr; readonly via: Ipv4Address }[];
   readonly servers?: readonly { readonly kind: ServerKind; readonly port: number; readonly to?: TcpEndpoint }[];
-  readonly sysctls?: SysctlsForm;
+  readonly sysctls?: SysctlValues;
   readonly aliases?: readonly string[];
   readonly loopback?: readonly InterfaceAddress[];
   readonly tunnels?: Readonly<Record<string, TunnelForm>>;
@@ -42,8 +50,21 @@ export interface RouterForm extends MachineForm {
   readonly cloudEdge?: boolean;
 }
 
-export interface TunnelForm {
+export type TunnelForm = IpipForm | VxlanTunnelForm;
+
+export interface IpipForm {
   readonly kind: "ipip";
+  readonly addresses?: readonly InterfaceAddress[];
+}
+
+export interface VxlanTunnelForm {
+  readonly kind: "vxlan";
+  readonly vni: number;
+  readonly port?: number;
+  readonly local?: Ipv4Address;
+  readonly remotes?: readonly Ipv4Address[];
+  readonly udpChecksum?: boolean;
+  readonly mtu?: number;
   readonly addresses?: readonly InterfaceAddress[];
 }
 
@@ -78,12 +99,6 @@ export interface InterfaceForm {
   readonly mac?: MacAddress;
 }
 
-/** Kernel parameters, by what they are parameters of. */
-export interface SysctlsForm {
-  readonly stack: Partial<Sysctls>;
-  readonly conntrack: Partial<ConntrackSysctls>;
-}
-
 export interface ClusterForm {
   readonly version: string;
   readonly network: string;
@@ -93,16 +108,27 @@ export interface ClusterForm {
   readonly mtu?: number;
   readonly cni?: CniKind;
   readonly bridge?: string;
+  readonly vxlan?: Partial<VxlanSettings>;
   readonly nodeRules?: MachineForm["iptables"];
   readonly hairpin?: boolean;
+  readonly sysctls?: SysctlValues;
+  readonly cpus?: number;
+  readonly kernel?: readonly [major: number, minor: number];
+  readonly podsAskForIpv6?: boolean;
   readonly proxy?: ProxyForm;
+  readonly timing?: TimingForm;
   readonly nodes: readonly NodeForm[];
   readonly pins?: PinsForm;
   readonly loadBalancer?: LoadBalancerForm;
-  readonly manifests?: string | readonly (string | Readonly<Record<string, unknown>>)[];
+  readonly manifests?: string | readonly (string | ManifestSeriesForm | Readonly<Record<string, unknown>>)[];
 }
 
+/** How long failures take to be noticed; kube-proxy's own delay stands with its flags. */
+export type TimingForm = Partial<Omit<ClusterTiming, "minSyncPeriod">>;
+
 export interface ProxyForm {
+  readonly ipvsScheduler?: VirtualScheduler;
+  readonly minSyncPeriod?: Duration;
   readonly mode?: ProxyMode;
   readonly clusterCIDR?: Cidr;
   readonly masqueradeAll?: boolean;
@@ -112,6 +138,7 @@ export interface ProxyForm {
   readonly detectLocalMode?: DetectLocalMode;
   readonly podBridgeInterface?: string;
   readonly podInterfaceNamePrefix?: string;
+  readonly conntrackCleanup?: boolean;
 }
 
 export interface NodeForm {
@@ -121,6 +148,20 @@ export interface NodeForm {
   readonly externalAddress?: Ipv4Address;
   readonly podCIDR: Cidr;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly sysctls?: SysctlValues;
+}
+
+/** Nodes that are alike; addresses and ranges are the first one's. */
+export interface NodeSeriesForm extends Omit<NodeForm, "name" | "alias"> {
+  readonly count: number;
+  /** What their names begin with. */
+  readonly name?: string;
+}
+
+/** Manifests that are alike: `$N` in them is the number of each, from 1. */
+export interface ManifestSeriesForm {
+  readonly repeat: number;
+  readonly manifest: string | Readonly<Record<string, unknown>>;
 }
 
 export interface PinsForm {
@@ -199,19 +240,31 @@ export interface ImpairmentsForm {
   readonly up?: boolean;
 }
 
-/** Which kind of step it is shows in which of `run`, `kubectl`, `apply`, `wait` and `links` is there: exactly one. */
+/** What fails: one of the two. */
+export interface FailForm {
+  readonly node?: string;
+  readonly pod?: string;
+}
+
+export interface RestoreForm {
+  readonly node: string;
+}
+
+/** Which kind of step it is shows in which of `run`, `kubectl`, `apply`, `wait`, `links`, `fail` and `restore` is there: exactly one. */
 export interface StepForm {
   readonly name?: string;
   readonly show?: string;
   readonly run?: string;
   readonly on?: string;
-  readonly repeat?: "nodes";
+  readonly repeat?: "nodes" | number | { readonly times: number; readonly every?: Duration };
   readonly timeout?: Duration;
   readonly kubectl?: string;
   readonly apply?: string;
   readonly cluster?: string;
   readonly wait?: Duration;
   readonly links?: LinksForm;
+  readonly fail?: FailForm;
+  readonly restore?: RestoreForm;
   readonly expect?: ExpectForm;
 }
 

@@ -9,10 +9,11 @@ import {
   LoadBalancer,
   Network,
   type NetworkOptions,
+  setSysctls,
 } from "../nodes/index.ts";
 import type { Link } from "../sim/index.ts";
 import { aliasesIn } from "./aliases.ts";
-import type { LinkChange, MachineSpec, RouteSpec, Scenario, ScenarioCluster, ServerSpec } from "./model.ts";
+import type { LinkChange, MachineSpec, RouteSpec, Scenario, ScenarioCluster, ServerSpec, TunnelSpec } from "./model.ts";
 
 /** A scenario's network, built and standing at the beginning of virtual time. */
 export class Lab {
@@ -70,14 +71,14 @@ export class Lab {
   }
 
   #addMachine(spec: MachineSpec): void {
-    const host = this.network.addHost(spec.name, spec.sysctls);
-    host.setConntrack(spec.conntrack);
+    const host = this.network.addHost(spec.name);
+    setSysctls(host, spec.sysctls);
     for (const each of spec.interfaces) {
       const segment = this.network.switches.get(each.network);
       if (segment !== undefined) this.network.attach(host, segment, each);
     }
     for (const own of spec.loopback) host.stack.addAddress(host.stack.loopback, own);
-    for (const tunnel of spec.tunnels) new IpipTunnel({ stack: host.stack, ...tunnel });
+    for (const tunnel of spec.tunnels) startTunnel(host, tunnel);
     for (const route of spec.routes) addRoute(host, route);
     if (spec.gateway !== undefined) addRoute(host, { to: EVERYWHERE, via: spec.gateway });
     const edge = spec.cloudEdge ? this.#edgeRules(spec) : undefined;
@@ -127,6 +128,11 @@ export class Lab {
   #nameAddress(address: Ipv4Address, names: readonly string[]): void {
     for (const name of names) this.network.names.set(name, address);
   }
+}
+
+function startTunnel(host: Host, tunnel: TunnelSpec): void {
+  if (tunnel.kind === "ipip") new IpipTunnel({ stack: host.stack, name: tunnel.name, addresses: tunnel.addresses });
+  else host.addVxlan(tunnel);
 }
 
 function startServer(host: Host, { kind, port, to }: ServerSpec): void {

@@ -8,7 +8,7 @@ import {
   type LoadBalancerPin,
 } from "../kube/index.ts";
 import { type Cidr, formatCidr, formatIpv4, type InterfaceAddress } from "../netstack/index.ts";
-import type { LinkImpairments } from "../nodes/index.ts";
+import { type LinkImpairments, VXLAN_OVERHEAD } from "../nodes/index.ts";
 import { type Impairments, Random, seconds } from "../sim/index.ts";
 import { aliasesOf, checkReferences, clustersOf, interfaceNames, namesIn } from "./check-references.ts";
 import { checkSteps } from "./check-steps.ts";
@@ -22,13 +22,24 @@ import type {
   RouterForm,
   ScenarioFile,
   StepForm,
+  TunnelForm,
 } from "./file-form.ts";
 import { ProblemList } from "./locator.ts";
-import type { Expectation, LinkChange, MachineSpec, Scenario, ScenarioCluster, Step } from "./model.ts";
+import type {
+  Expectation,
+  LinkChange,
+  MachineSpec,
+  Repetition,
+  Scenario,
+  ScenarioCluster,
+  Step,
+  TunnelSpec,
+} from "./model.ts";
 import { applyOverride, type Override } from "./override.ts";
 import { clusterBalancer, machineBalancer } from "./read-balancer.ts";
 import { type FileReader, readManifests, readManifestText } from "./read-manifests.ts";
 import { readNat } from "./read-nat.ts";
+import { readNodeRules } from "./read-node-rules.ts";
 import { readRules } from "./read-rules.ts";
 import { scenarioSchema } from "./schema.ts";
 import { reportIssues } from "./schema-issues.ts";
@@ -46,6 +57,8 @@ export interface ScenarioSource {
 
 const DEFAULT_MTU = 1500;
 const DEFAULT_TIMEOUT = seconds(300);
+/** kube-proxy's default for `--iptables-min-sync-period`. */
+const MIN_SYNC_PERIOD = seconds(1);
 
 /** Reads and checks a scenario. @throws ConfigError with everything that is wrong with it. */
 export function loadScenario(source: ScenarioSource): Scenario {
@@ -134,13 +147,12 @@ class ScenarioLoader {
       ...(form.gateway !== undefined && { gateway: form.gateway }),
       routes: form.routes ?? [],
       servers: form.servers ?? [],
-      sysctls: { ...(kind === "router" && { forwarding: true }), ...form.sysctls?.stack },
-      conntrack: form.sysctls?.conntrack ?? {},
+      sysctls: { ...(kind === "router" && { "net.ipv4.ip_forward": "1" }), ...form.sysctls },
       ...(rules !== undefined && { rules }),
       ...(nat !== undefined && { nat }),
       cloudEdge: form.cloudEdge ?? false,
       loopback: form.loopback ?? [],
-      tunnels: Object.entries(form.tunnels ?? {}).map(([own, { addresses = [] }]) => ({ name: own, addresses })),
+      tunnels: Object.entries(form.tunnels ?? {}).map(([own, tunnel]) => tunnelSpec(own, tunnel)),
       ...(form.balancer !== undefined && { balancer: machineBalancer(form.balancer) }),
     };
   }
@@ -153,10 +165,15 @@ class ScenarioLoader {
     for (const problem of kubeProxyConfig({ name: form.nodes[0]?.name ?? "" }, proxy).problems) {
       problems.report([...path, "proxy"], problem);
     }
-    const nodeRules =
-      form.nodeRules === undefined ? undefined : readRules(form.nodeRules, [...path, "nodeRules"], problems);
-    if (form.bridge !== undefined && (form.cni ?? "bridge") !== "bridge")
+    const rulesOf = readNodeRules(form, [...path, "nodeRules"], problems);
+    if (form.bridge !== undefined && (form.cni === "routed" || form.cni === "aws-vpc"))
       problems.report([...path, "bridge"], `there is no bridge with cni: ${form.cni}; leave one of them out`);
+    if (form.vxlan !== undefined && form.cni !== "vxlan" && form.cni !== "routed")
+      problems.report(
+        [...path, "vxlan"],
+        `there is no tunnel with cni: ${form.cni ?? "bridge"}; use cni: vxlan or routed`,
+      );
+    this.#checkBridgeSysctls(form, path);
     const { pins: given = {} } = form;
     const pins: ControlPlanePins = {
       ...(given.pods && { pods: given.pods }),
@@ -177,12 +194,16 @@ class ScenarioLoader {
       ...(form.gateway !== undefined && { gateway: form.gateway }),
       podCidr: form.podCIDR,
       serviceCidr: form.serviceCIDR,
-      mtu: form.mtu ?? this.#form.networks[form.network]?.mtu ?? DEFAULT_MTU,
+      mtu: form.mtu ?? this.#podMtu(form),
       cni: form.cni ?? "bridge",
+      ...(form.vxlan !== undefined && { vxlan: form.vxlan }),
       ...(form.bridge !== undefined && { bridge: form.bridge }),
-      ...(nodeRules !== undefined && { nodeRules }),
       hairpin: form.hairpin ?? true,
+      ...(form.cpus !== undefined && { cpus: form.cpus }),
+      ...(form.kernel !== undefined && { kernel: form.kernel }),
+      podsAskForIpv6: form.podsAskForIpv6 ?? false,
       proxy,
+      timing: { minSyncPeriod: form.proxy?.minSyncPeriod ?? MIN_SYNC_PERIOD, ...form.timing },
       nodes: form.nodes.map((node, index) => ({
         name: node.name,
         aliases: aliasesOf(this.#form, form, index),
@@ -190,11 +211,30 @@ class ScenarioLoader {
         ...(node.externalAddress !== undefined && { externalAddress: node.externalAddress }),
         podCidr: node.podCIDR,
         labels: node.labels ?? {},
+        ...rulesOf(node),
+        sysctls: { ...form.sysctls, ...node.sysctls },
       })),
       pins,
       ...(form.loadBalancer !== undefined && { loadBalancer: clusterBalancer(form.loadBalancer) }),
       objects,
     };
+  }
+
+  /** The network's, less what a tunnel takes of it. */
+  #podMtu({ network, cni, vxlan }: ClusterForm): number {
+    const mtu = this.#form.networks[network]?.mtu ?? DEFAULT_MTU;
+    return cni === "vxlan" || vxlan !== undefined ? mtu - VXLAN_OVERHEAD : mtu;
+  }
+
+  /** br_netfilter's parameters belong to bridges. */
+  #checkBridgeSysctls(form: ClusterForm, path: Path): void {
+    if (form.cni !== "aws-vpc" && form.cni !== "routed") return;
+    const given = [form.sysctls, ...form.nodes.map(({ sysctls }) => sysctls)].flatMap((each) =>
+      Object.keys(each ?? {}),
+    );
+    const name = given.find((each) => each.startsWith("net.bridge."));
+    if (name !== undefined)
+      this.#problems.report(path, `there is no bridge with cni: ${form.cni}, so ${name} means nothing; leave it out`);
   }
 
   /** A Pod is a box of the network as well, and its name that of its capture points. */
@@ -206,6 +246,17 @@ class ScenarioLoader {
         taken.add(name);
       }
     }
+  }
+
+  /** The cluster of a node; the first one when it is not told. */
+  #clusterOf(node: string | undefined): string {
+    const clusters = clustersOf(this.#form);
+    const own = clusters.find(({ cluster }) =>
+      cluster.nodes.some(
+        ({ name }, index) => name === node || aliasesOf(this.#form, cluster, index).includes(node ?? ""),
+      ),
+    );
+    return (own ?? clusters[0])?.name ?? "";
   }
 
   #links(form: LinksForm): LinkChange[] {
@@ -230,6 +281,16 @@ class ScenarioLoader {
     if (form.kubectl !== undefined) return { ...base, kind: "kubectl", kubectl: form.kubectl, cluster };
     if (form.wait !== undefined) return { ...base, kind: "wait", duration: form.wait };
     if (form.links !== undefined) return { ...base, kind: "links", links: this.#links(form.links) };
+    if (form.fail !== undefined) {
+      const { node, pod = "" } = form.fail;
+      const failing =
+        node === undefined ? ({ what: "pod", target: pod } as const) : ({ what: "node", target: node } as const);
+      return { ...base, kind: "fail", ...failing, cluster: form.cluster ?? this.#clusterOf(node) };
+    }
+    if (form.restore !== undefined) {
+      const { node } = form.restore;
+      return { ...base, kind: "restore", target: node, cluster: form.cluster ?? this.#clusterOf(node) };
+    }
     if (form.apply !== undefined) {
       return {
         ...base,
@@ -239,7 +300,7 @@ class ScenarioLoader {
       };
     }
     const timeout = form.timeout ?? DEFAULT_TIMEOUT;
-    const repeat = form.repeat === undefined ? {} : { repeat: form.repeat };
+    const repeat = form.repeat === undefined ? {} : { repeat: repetitionOf(form.repeat) };
     return { ...base, kind: "run", run: form.run ?? "", on: form.on ?? "", timeout, ...repeat };
   }
 }
@@ -265,6 +326,12 @@ function loadBalancerPin({ address, ...pin }: LoadBalancerPinForm): LoadBalancer
   return { ...pin, ...(address !== undefined && { address: formatIpv4(address) }) };
 }
 
+function tunnelSpec(name: string, { addresses = [], ...form }: TunnelForm): TunnelSpec {
+  return form.kind === "ipip"
+    ? { ...form, name, addresses }
+    : { ...form, name, addresses, remotes: form.remotes ?? [] };
+}
+
 function addressesOf(form: InterfaceForm): readonly InterfaceAddress[] {
   return form.addresses ?? (form.address === undefined ? [] : [form.address]);
 }
@@ -274,7 +341,7 @@ function hasExternalAddresses(form: ScenarioFile): boolean {
 }
 
 function proxyFlags({ proxy = {}, podCIDR }: ClusterForm): KubeProxyFlags {
-  const { clusterCIDR = podCIDR, ...flags } = proxy;
+  const { clusterCIDR = podCIDR, minSyncPeriod: _, ...flags } = proxy;
   return { ...flags, clusterCidr: formatCidr(clusterCIDR) };
 }
 
@@ -289,6 +356,12 @@ function podNames({ objects, pins }: ScenarioCluster): readonly string[] {
 function impairmentsOf({ in: towards, out: away, ...both }: LinkForm): LinkImpairments {
   const inward: Partial<Impairments> = { ...both, ...towards };
   return { out: { ...both, ...away }, in: inward };
+}
+
+function repetitionOf(form: NonNullable<StepForm["repeat"]>): "nodes" | Repetition {
+  if (form === "nodes") return form;
+  const { times, every = seconds(0) } = typeof form === "number" ? { times: form } : form;
+  return { times, every };
 }
 
 function expectationOf({ expect = {} }: StepForm): Expectation {

@@ -4,6 +4,9 @@ import type { Path, YamlDocument } from "./yaml-source.ts";
 
 type Where = Omit<Problem, "message">;
 
+/** Nobody reads on; nodes that are told of together are wrong together. */
+const MOST_PROBLEMS = 100;
+
 /** Collects what is wrong with a scenario, and finds the place of each: in the file, or on the command line where `--set` put the value. */
 export class ProblemList {
   readonly problems: Problem[] = [];
@@ -19,9 +22,10 @@ export class ProblemList {
     this.#overrides = overrides;
   }
 
-  /** All problems at once, in the file's order. */
+  /** All problems at once, each once, in the file's order. */
   toError(): ConfigError {
-    return new ConfigError([...this.problems].sort(byPlace));
+    const [...sorted] = new Map(this.problems.map((problem) => [JSON.stringify(problem), problem])).values();
+    return new ConfigError(sorted.sort(byPlace).slice(0, MOST_PROBLEMS));
   }
 
   /** Notes that the value at `path` is wrong. */

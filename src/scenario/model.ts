@@ -1,13 +1,16 @@
 import type { ControlPlanePins, KubeObject, KubeProxyFlags } from "../kube/index.ts";
-import type { ConntrackSysctls, NatSettings, Ruleset } from "../nat/index.ts";
-import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, Sysctls, TcpEndpoint } from "../netstack/index.ts";
+import type { NatSettings, Ruleset } from "../nat/index.ts";
+import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, TcpEndpoint } from "../netstack/index.ts";
 import type {
   BalancerSettings,
   CloudBalancerSpec,
+  ClusterTiming,
   CniKind,
   FrontendSpec,
   Layer2Spec,
   LinkImpairments,
+  SysctlValues,
+  VxlanSettings,
 } from "../nodes/index.ts";
 import type { Duration } from "../sim/index.ts";
 import type { Problem } from "./config-error.ts";
@@ -19,6 +22,7 @@ import type { Place } from "./yaml-source.ts";
  * used somewhere is known. docs/scenario-format.md describes the file.
  */
 
+/** A scenario file, read and checked. */
 export interface Scenario {
   /** The file's name as the user gave it; for messages. */
   readonly file: string;
@@ -36,11 +40,13 @@ export interface Scenario {
   readonly notes: readonly Problem[];
 }
 
+/** An Ethernet segment; `mtu` in bytes. */
 export interface NetworkSpec {
   readonly name: string;
   readonly mtu: number;
 }
 
+/** A host or router. */
 export interface MachineSpec {
   readonly name: string;
   readonly kind: "host" | "router";
@@ -49,8 +55,8 @@ export interface MachineSpec {
   readonly gateway?: Ipv4Address;
   readonly routes: readonly RouteSpec[];
   readonly servers: readonly ServerSpec[];
-  readonly sysctls: Partial<Sysctls>;
-  readonly conntrack: Partial<ConntrackSysctls>;
+  /** Kernel parameters by name, as text. */
+  readonly sysctls: SysctlValues;
   readonly rules?: Ruleset;
   /** A NAT in place of rules. */
   readonly nat?: NatSpec;
@@ -62,11 +68,23 @@ export interface MachineSpec {
   readonly balancer?: BalancerOfScenario;
 }
 
-export interface TunnelSpec {
+/** A tunnel, by `kind`. */
+export type TunnelSpec = {
   readonly name: string;
   readonly addresses: readonly InterfaceAddress[];
+} & ({ readonly kind: "ipip" } | ({ readonly kind: "vxlan" } & VxlanTunnelSpec));
+
+/** A VXLAN tunnel. */
+export interface VxlanTunnelSpec {
+  readonly vni: number;
+  readonly port?: number;
+  readonly local?: Ipv4Address;
+  readonly remotes: readonly Ipv4Address[];
+  readonly udpChecksum?: boolean;
+  readonly mtu?: number;
 }
 
+/** A load balancer on a machine: how it works, and its frontends. */
 export interface BalancerOfScenario {
   readonly settings: BalancerSettings;
   readonly frontends: readonly (FrontendSpec & { readonly backends: readonly string[] })[];
@@ -79,6 +97,7 @@ export interface NatSpec extends NatSettings {
   readonly external: Ipv4Address;
 }
 
+/** An interface of a machine: the network it is on, and its addresses. */
 export interface InterfaceSpec {
   readonly name: string;
   readonly network: string;
@@ -86,11 +105,13 @@ export interface InterfaceSpec {
   readonly mac?: MacAddress;
 }
 
+/** A route through a neighbour. */
 export interface RouteSpec {
   readonly to: Cidr;
   readonly via: Ipv4Address;
 }
 
+/** A server on a machine. */
 export interface ServerSpec {
   readonly kind: ServerKind;
   readonly port: number;
@@ -98,8 +119,10 @@ export interface ServerSpec {
   readonly to?: TcpEndpoint;
 }
 
+/** The servers that a machine can run. */
 export type ServerKind = "echo" | "stun" | "tcp-proxy";
 
+/** A Kubernetes cluster of a scenario. */
 export interface ScenarioCluster {
   readonly name: string;
   readonly version: string;
@@ -111,24 +134,33 @@ export interface ScenarioCluster {
   readonly cni: CniKind;
   /** The pod bridge's name. */
   readonly bridge?: string;
-  /** What other programs than kube-proxy load on every node. */
-  readonly nodeRules?: Ruleset;
+  readonly vxlan?: Partial<VxlanSettings>;
+  /** CPUs of each node, and its Linux. */
+  readonly cpus?: number;
+  readonly kernel?: readonly [major: number, minor: number];
+  /** Programs in pods ask DNS for AAAA records as well. */
+  readonly podsAskForIpv6: boolean;
   /** Hairpin mode on the pods' bridge ports. */
   readonly hairpin: boolean;
   readonly proxy: KubeProxyFlags;
+  readonly timing: Partial<ClusterTiming>;
   readonly nodes: readonly NodeSpecOfScenario[];
   readonly pins: ControlPlanePins;
   readonly loadBalancer?: CloudBalancerSpec | Layer2Spec;
   readonly objects: readonly KubeObject[];
 }
 
+/** A Kubernetes node. */
 export interface NodeSpecOfScenario {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly address: InterfaceAddress;
   readonly externalAddress?: Ipv4Address;
   readonly podCidr: Cidr;
+  /** What other programs than kube-proxy load there. */
+  readonly rules?: Ruleset;
   readonly labels: Readonly<Record<string, string>>;
+  readonly sysctls: SysctlValues;
 }
 
 /** What a link does, by the interface at its end: `client/eth0`. */
@@ -149,22 +181,33 @@ interface StepBase {
   readonly expect: Expectation;
 }
 
+/** A step, by `kind`. */
 export type Step = StepBase &
   (
     | {
         readonly kind: "run";
         readonly run: string;
         readonly on: string;
-        readonly repeat?: "nodes";
+        readonly repeat?: "nodes" | Repetition;
         /** How long one command may take, in virtual time. */
         readonly timeout: Duration;
       }
     | { readonly kind: "kubectl"; readonly kubectl: string; readonly cluster: string }
     | { readonly kind: "apply"; readonly objects: readonly KubeObject[]; readonly cluster: string }
     | { readonly kind: "wait"; readonly duration: Duration }
+    | { readonly kind: "fail"; readonly what: "node" | "pod"; readonly target: string; readonly cluster: string }
+    | { readonly kind: "restore"; readonly target: string; readonly cluster: string }
     | { readonly kind: "links"; readonly links: readonly LinkChange[] }
   );
 
+/** A command that is run many times, one run after the other. */
+export interface Repetition {
+  readonly times: number;
+  /** From one beginning to the next, where the command does not take longer. */
+  readonly every: Duration;
+}
+
+/** What a step is expected to show. */
 export interface Expectation {
   /** One for all repetitions, or one for each. */
   readonly exitCode?: number | readonly number[];
@@ -175,13 +218,16 @@ export interface Expectation {
   readonly packets: readonly PacketExpectation[];
 }
 
+/** Whose address the server is to have seen. */
 export type ClientAddress = Ipv4Address | "none";
 
+/** Words that are expected in an output, or not to be in it. */
 export interface TextExpectation {
   readonly relation: "contains" | "lacks" | "equals" | "matches";
   readonly text: string;
 }
 
+/** Packets that are expected to be seen, or not to be. */
 export interface PacketExpectation {
   /** A capture point; `*` stands for any characters. */
   readonly at: string;
@@ -189,6 +235,7 @@ export interface PacketExpectation {
   readonly count: CountExpectation;
 }
 
+/** How many are expected: exactly, at least or at most. */
 export interface CountExpectation {
   readonly relation: ">=" | "<=" | "==" | ">" | "<" | "!=";
   readonly count: number;

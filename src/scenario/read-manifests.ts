@@ -1,7 +1,7 @@
 import { type KubeObject, readObjects } from "../kube/index.ts";
 import { isKnownImage, KNOWN_IMAGES } from "../nodes/index.ts";
 import { ConfigError, listed, type Problem } from "./config-error.ts";
-import type { ClusterForm } from "./file-form.ts";
+import type { ClusterForm, ManifestSeriesForm } from "./file-form.ts";
 import type { ProblemList } from "./locator.ts";
 import { type Path, readYaml } from "./yaml-source.ts";
 
@@ -20,6 +20,7 @@ export function readManifests(
   if (typeof form === "string") return readManifestText(form, path, problems);
   return form.flatMap((entry, index) => {
     const here = [...path, index];
+    if (isSeries(entry)) return readSeries(entry, here, problems);
     if (typeof entry !== "string") {
       return readValue(entry, problems, (inner) => problems.whereIs([...here, ...inner], "value"));
     }
@@ -27,6 +28,37 @@ export function readManifests(
     const isText = entry.includes("\n");
     return isText ? readManifestText(entry, here, problems) : readManifestFile(entry, here, problems, readFile);
   });
+}
+
+function isSeries(entry: NonNullable<ClusterForm["manifests"]>[number]): entry is ManifestSeriesForm {
+  return typeof entry !== "string" && "repeat" in entry && !("kind" in entry);
+}
+
+/** What is wrong with the first is wrong with all. */
+function readSeries(
+  { repeat, manifest }: ManifestSeriesForm,
+  path: Path,
+  problems: ProblemList,
+): readonly KubeObject[] {
+  const here = [...path, "manifest"];
+  const before = problems.problems.length;
+  const isText = typeof manifest === "string";
+  const first = numbered(manifest, 1);
+  const objects = isText
+    ? readManifestText(String(first), here, problems)
+    : readValue(first, problems, (inner) => problems.whereIs([...here, ...inner], "value"));
+  if (problems.problems.length > before) return objects;
+  const values = isText ? readYaml("", manifest).documents.map(({ value }) => value) : [manifest];
+  const others = Array.from({ length: repeat - 1 }, (_, index) => numbered(values, index + 2) as readonly unknown[]);
+  return [...objects, ...others.flatMap((each) => readObjects(each).objects)];
+}
+
+/** Puts a number for `$N`: as a number where nothing else stands there. */
+function numbered(value: unknown, number: number): unknown {
+  if (typeof value === "string") return value === "$N" ? number : value.replaceAll("$N", String(number));
+  if (Array.isArray(value)) return value.map((item) => numbered(item, number));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, numbered(member, number)]));
 }
 
 /** Reads Kubernetes YAML that stands in a scenario as a block of text. */

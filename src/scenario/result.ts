@@ -6,7 +6,7 @@ export interface Unmet {
   readonly actual: string;
 }
 
-/** What came of one command; a step that is repeated for each node has one of these for each. */
+/** What came of one command; a step that is repeated for each node has one of these for each, one that is repeated many times one for each outcome. */
 export interface StepResult {
   /** The step's number in the file, from 1. */
   readonly number: number;
@@ -18,6 +18,8 @@ export interface StepResult {
   readonly run: string;
   /** The node of a repeated step. */
   readonly node?: string;
+  /** How often this came of a step that is repeated a number of times. */
+  readonly times?: number;
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;

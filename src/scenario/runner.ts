@@ -1,18 +1,20 @@
 import { runCommand } from "../apps/index.ts";
 import type { PacketEventReader } from "../netstack/index.ts";
 import type { Cluster, Host, NetworkOptions } from "../nodes/index.ts";
-import { after, type Duration, seconds } from "../sim/index.ts";
+import { after, between, type Duration, seconds } from "../sim/index.ts";
 import { realPoint } from "./aliases.ts";
 import { ConfigError } from "./config-error.ts";
 import { type CommandOutcome, compareOutcome } from "./expectation.ts";
 import { applyObjects, runKubectl } from "./kubectl-step.ts";
 import { Lab } from "./lab.ts";
-import type { Scenario, Step } from "./model.ts";
+import type { Repetition, Scenario, Step } from "./model.ts";
+import { OutcomeTally } from "./outcome-tally.ts";
 import { PacketWatch } from "./packet-watch.ts";
 import { formatDuration } from "./quantity.ts";
 import type { RunResult, StepResult } from "./result.ts";
 import { fillIn, outsideAddress, stepVariables } from "./step-variables.ts";
 
+/** How a scenario is run. */
 export interface RunOptions {
   readonly seed: number;
   /** Where frames are recorded. */
@@ -23,6 +25,8 @@ export interface RunOptions {
   readonly onEvent?: PacketEventReader;
   /** Told before a step begins. */
   readonly onStep?: (step: Step) => void;
+  /** Told before each run of a command that is repeated a number of times: how many are done. */
+  readonly onRepeat?: (step: Step, done: number) => void;
   /** Told after each command. */
   readonly onResult?: (step: Step, result: StepResult) => void;
   /** What time 0 is, in nanoseconds since 1970; a fixed date when left out, so that captures repeat. */
@@ -35,6 +39,8 @@ export interface RunOptions {
 
 /** How long frames may still be under way after a command has ended, in virtual time: a ring of boxes could pass one on for ever. */
 const LONGEST_ECHO = seconds(60);
+/** How long a command of kubectl's waits for kube-proxy: no more than any sensible minSyncPeriod. */
+const LONGEST_SYNC = seconds(600);
 const EVENTS_BETWEEN_PAUSES = 1000;
 /** The exit code of timeout(1). */
 const EXIT_TIMED_OUT = 124;
@@ -50,7 +56,11 @@ export class ScenarioRun {
     this.#options = options;
     const discard = { target: { format: "pcapng", sink: () => {} } } as const;
     const { seed, startDate, goesOn = false, capture = goesOn ? undefined : discard } = options;
-    const given = { ...(capture !== undefined && { capture }), ...(startDate !== undefined && { startDate }) };
+    const given = {
+      tapped: goesOn,
+      ...(capture !== undefined && { capture }),
+      ...(startDate !== undefined && { startDate }),
+    };
     this.lab = new Lab(scenario, { seed, ...given });
     if (options.onEvent !== undefined) this.lab.network.events.read(options.onEvent);
   }
@@ -116,10 +126,32 @@ export class ScenarioRun {
       case "links":
         this.lab.changeLinks(step.links);
         return [this.#performed(step, "", SUCCESS)];
+      case "fail":
+      case "restore":
+        this.#changeHealth(step);
+        return [this.#performed(step, "", SUCCESS)];
     }
   }
 
+  /** What follows of it comes in its own time. */
+  #changeHealth(step: Extract<Step, { kind: "fail" | "restore" }>): void {
+    const cluster = this.#clusterOf(step);
+    if (step.kind === "restore") return cluster.restoreNode(step.target);
+    if (step.what === "node") return cluster.failNode(step.target);
+    const [namespace, name] = step.target.includes("/") ? step.target.split("/", 2) : ["default", step.target];
+    if (cluster.pod(name ?? "", namespace) === undefined)
+      throw this.#complaint(step, `no running pod "${step.target}"`);
+    cluster.crashPod(name ?? "", namespace);
+  }
+
+  #clusterOf(step: Extract<Step, { cluster: string }>): Cluster {
+    const cluster = this.lab.clusters.get(step.cluster);
+    if (cluster === undefined) throw new RangeError(`Cannot do step ${step.number}: no cluster ${step.cluster}`);
+    return cluster;
+  }
+
   async #runCommands(step: RunStep): Promise<Performed[]> {
+    if (typeof step.repeat === "object") return this.#runMany(step, step.repeat);
     const nodes = [...this.lab.clusters.values()].flatMap((cluster) => [...cluster.nodes.values()]);
     const performed: Performed[] = [];
     for (const node of step.repeat === "nodes" ? nodes : [undefined]) {
@@ -130,6 +162,25 @@ export class ScenarioRun {
       performed.push(node === undefined ? result : { ...result, node: node.name });
     }
     return performed;
+  }
+
+  /** Of many runs, those that came out alike are one result. */
+  async #runMany(step: RunStep, { times, every }: Repetition): Promise<Performed[]> {
+    const { simulator } = this.lab.network;
+    const variables = stepVariables(this.lab.clusters.values());
+    const host = this.#whoRuns(step);
+    const tally = new OutcomeTally((outcome) => compareOutcome(step.expect, outcome, 0));
+    for (let done = 0; done < times; done++) {
+      this.#options.onRepeat?.(step, done);
+      const next = after(simulator.now(), every);
+      tally.add(await this.#runCommand(step, host, variables));
+      const rest = between(simulator.now(), next);
+      if (rest > 0 && done + 1 < times) await this.#wait(rest);
+    }
+    const run = fillIn(step.run, variables);
+    return tally.list().map(({ outcome, unmet, times: count }) => {
+      return { from: host.name, run, times: count, ...outcome, unmet };
+    });
   }
 
   async #runCommand(step: RunStep, host: Host, variables: ReadonlyMap<string, string>): Promise<CommandOutcome> {
@@ -151,9 +202,10 @@ export class ScenarioRun {
     run: string,
     talk: (cluster: Cluster) => CommandOutcome,
   ): Promise<Performed> {
-    const cluster = this.lab.clusters.get(step.cluster);
-    if (cluster === undefined) throw new RangeError(`Cannot do step ${step.number}: no cluster ${step.cluster}`);
+    const cluster = this.#clusterOf(step);
     const outcome = talk(cluster);
+    // Who types commands is slower than kube-proxy.
+    await this.#advance(() => cluster.isSettled, LONGEST_SYNC);
     await this.#settle();
     return this.#performed(step, run, outcome);
   }
@@ -167,9 +219,12 @@ export class ScenarioRun {
   #whoRuns(step: RunStep): Host {
     const host = this.lab.find(step.on);
     if (host !== undefined) return host;
+    throw this.#complaint(step, `no host, node or running pod "${step.on}"`);
+  }
+
+  #complaint(step: Step, what: string): ConfigError {
     const { file } = this.lab.scenario;
-    const message = `step ${step.number}: there is no host, node or running pod "${step.on}" at this point`;
-    throw new ConfigError([{ file, ...step.place, message }]);
+    return new ConfigError([{ file, ...step.place, message: `step ${step.number}: there is ${what} at this point` }]);
   }
 
   #performed(step: Step, run: string, outcome: CommandOutcome, repetition = 0): Performed {

@@ -1,7 +1,15 @@
 import * as z from "zod";
 import { NAT_BEHAVIOURS } from "../nat/index.ts";
 import { parseIpv4 } from "../netstack/index.ts";
-import type { ImpairmentsForm, InterfaceForm, LinksForm, MachineForm, NatForm, RouterForm } from "./file-form.ts";
+import type {
+  ImpairmentsForm,
+  InterfaceForm,
+  LinksForm,
+  MachineForm,
+  NatForm,
+  RouterForm,
+  TunnelForm,
+} from "./file-form.ts";
 import { balancerSchema } from "./schema-balancer.ts";
 import {
   addressSchema,
@@ -13,6 +21,7 @@ import {
   interfaceNameSchema,
   listSchema,
   macSchema,
+  mtuSchema,
   namedSchema,
   nameSchema,
   percentSchema,
@@ -77,13 +86,30 @@ const tablesSchema = z.strictObject(
   { error: () => "text as iptables-save prints it, or rules by table and chain" },
 );
 
-const tunnelSchema = z.strictObject(
-  {
-    kind: wordSchema(["ipip"]).describe("Takes packets out of IP-in-IP packets for this machine"),
-    addresses: listSchema(interfaceAddressSchema, "a list of addresses").exactOptional(),
-  },
-  { error: () => "a tunnel: { kind: ipip, addresses: […] }" },
-);
+const ipipSchema = z.strictObject({
+  kind: z.literal("ipip").describe("Takes packets out of IP-in-IP packets for this machine"),
+  addresses: listSchema(interfaceAddressSchema, "a list of addresses").exactOptional(),
+});
+
+/** A VXLAN Network Identifier: 24 bits. */
+export const vniSchema: z.ZodType<number> = integerSchema("a VNI", 0, 0xffffff);
+
+const vxlanSchema = z.strictObject({
+  kind: z.literal("vxlan").describe("A VXLAN device, as `ip link add type vxlan` makes it"),
+  vni: vniSchema,
+  port: portSchema.describe("UDP port; 4789 when left out").exactOptional(),
+  local: addressSchema.describe("The outer source address").exactOptional(),
+  remotes: listSchema(addressSchema, "a list of addresses")
+    .describe("The other ends: who gets broadcasts; the rest is learnt")
+    .exactOptional(),
+  udpChecksum: flagSchema.describe("false leaves the outer UDP checksum 0").exactOptional(),
+  mtu: mtuSchema.describe("50 less than the network's when left out").exactOptional(),
+  addresses: listSchema(interfaceAddressSchema, "a list of addresses").exactOptional(),
+});
+
+const tunnelSchema: z.ZodType<TunnelForm> = z.discriminatedUnion("kind", [ipipSchema, vxlanSchema], {
+  error: () => "a tunnel: { kind: ipip, addresses: […] } or { kind: vxlan, vni: 42, remotes: […] }",
+});
 
 /** Rules in either of their forms. */
 export const rulesSchema: z.ZodType<NonNullable<MachineForm["iptables"]>> = z

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { parseIpv4 } from "../netstack/index.ts";
 import { compileDisplayFilter, type DisplayFilter } from "./display-filter.ts";
-import type { ExpectForm, PacketForm, StepForm } from "./file-form.ts";
+import type { ExpectForm, FailForm, PacketForm, RestoreForm, StepForm } from "./file-form.ts";
 import type { ClientAddress, CountExpectation, TextExpectation } from "./model.ts";
 import { linksSchema } from "./schema-machines.ts";
 import {
@@ -70,7 +70,42 @@ const KINDS = {
   apply: ["cluster"],
   wait: [],
   links: [],
+  fail: ["cluster"],
+  restore: ["cluster"],
 } as const;
+
+const FAIL_EXPECTED = "what fails: { node: node2 } or { pod: NAME }";
+
+const failSchema: z.ZodType<FailForm> = z
+  .strictObject(
+    {
+      node: nameSchema.describe("Off the network from now on; its kubelet is not heard of any more").exactOptional(),
+      pod: textSchema.describe("NAME or NAMESPACE/NAME: its programs end, and kubelet will notice").exactOptional(),
+    },
+    { error: () => FAIL_EXPECTED },
+  )
+  .refine(({ node, pod }) => (node === undefined) !== (pod === undefined), { error: () => FAIL_EXPECTED });
+
+const restoreSchema: z.ZodType<RestoreForm> = z.strictObject(
+  { node: nameSchema },
+  { error: () => "what is back: { node: node2 }" },
+);
+
+/** A run that has no end is of no use to anybody. */
+const MOST_TIMES = 100_000_000;
+const timesSchema = integerSchema("a number", 1, MOST_TIMES);
+
+const repeatSchema: z.ZodType<NonNullable<StepForm["repeat"]>> = z.union(
+  [
+    wordSchema(["nodes"]),
+    timesSchema,
+    z.strictObject({
+      times: timesSchema,
+      every: durationSchema.describe("From one beginning to the next, in virtual time").exactOptional(),
+    }),
+  ],
+  { error: () => "nodes, a number of times, or { times: 1000, every: 5ms }" },
+);
 
 export const stepSchema: z.ZodType<StepForm> = z
   .strictObject(
@@ -79,16 +114,23 @@ export const stepSchema: z.ZodType<StepForm> = z
       show: textSchema.describe("What is printed instead of the command").exactOptional(),
       run: textSchema.describe("A command line, with $NODES, $NODE, $NODEPORT and pipes into grep").exactOptional(),
       on: textSchema.describe("The host, router, node or pod that runs it").exactOptional(),
-      repeat: wordSchema(["nodes"]).describe("nodes: once for each node, as $NODE").exactOptional(),
+      repeat: repeatSchema
+        .describe("nodes: once for each node, as $NODE; or a number, or { times: 1000, every: 5ms }")
+        .exactOptional(),
       timeout: durationSchema.describe("How long it may take, in virtual time; 5m when left out").exactOptional(),
       kubectl: textSchema.describe("kubectl's arguments").exactOptional(),
       apply: textSchema.describe("Kubernetes YAML to be applied").exactOptional(),
       cluster: nameSchema.describe("Which cluster, when there are several").exactOptional(),
       wait: durationSchema.describe("Lets virtual time pass").exactOptional(),
       links: linksSchema.describe("Changes what links do").exactOptional(),
+      fail: failSchema.describe("A node or a pod fails").exactOptional(),
+      restore: restoreSchema.describe("A node that had failed is back").exactOptional(),
       expect: expectSchema.exactOptional(),
     },
-    { error: () => "a step: { run: …, on: … }, { kubectl: … }, { apply: … }, { wait: … } or { links: … }" },
+    {
+      error: () =>
+        "a step: { run: …, on: … }, { kubectl: … }, { apply: … }, { wait: … }, { links: … }, { fail: … } or { restore: … }",
+    },
   )
   .check((context) => {
     const complaint = objectTo(context.value);
@@ -101,7 +143,7 @@ function objectTo(step: StepForm): { readonly message: string; readonly path?: P
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1) {
     return {
-      message: `expected exactly one of run, kubectl, apply, wait and links, got ${kind === undefined ? "none" : kinds.join(" and ")}`,
+      message: `expected exactly one of run, kubectl, apply, wait, links, fail and restore, got ${kind === undefined ? "none" : kinds.join(" and ")}`,
     };
   }
   const allowed: readonly string[] = KINDS[kind];

@@ -18,6 +18,7 @@ export interface Timer {
 
 /** The only source of time: virtual in {@link Simulator}, the wall clock when a TUN device is attached. */
 export interface Clock {
+  /** The time, in nanoseconds since the run's start. */
   now(): Time;
   /** Makes a disarmed timer for `action`. */
   timer(action: () => void, urgency?: Urgency): Timer;

@@ -4,6 +4,7 @@ import { type Duration, us } from "./time.ts";
 /** What every box takes to pass a frame from one of its devices to the next, as seen in captures. */
 export const BOX_TIME: Duration = us(1);
 
+/** Takes a frame that has arrived; the frame is then its own. */
 export type FrameHandler = (frame: Frame) => void;
 
 /**

@@ -11,6 +11,7 @@ export interface QueuedEvent {
   order: number;
   /** Place in the heap; -1 while not queued. */
   place: number;
+  /** Its time has come. It is still queued, in front, and moves on or takes itself out: what is due again soon need not leave the heap. */
   fire(): void;
 }
 

@@ -11,7 +11,9 @@ const POOL_LIMIT = 4096;
  * duplicates one copies it; whoever ends its way releases it.
  */
 export class Frame {
-  bytes: Uint8Array;
+  readonly bytes: Uint8Array;
+  /** The same bytes, for whoever reads many words at once: made once with the buffer, not per packet. */
+  readonly data: DataView;
   start = 0;
   end = 0;
   /** The same on every copy and every rewritten form of one packet; the capture's `epb_packetid`. */
@@ -26,6 +28,7 @@ export class Frame {
   constructor(pool: FramePool, bytes: Uint8Array) {
     this.#pool = pool;
     this.bytes = bytes;
+    this.data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get length(): number {

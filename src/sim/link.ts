@@ -37,6 +37,7 @@ export const CLEAN: Impairments = {
   up: true,
 };
 
+/** Why a link lost a frame. */
 export type LinkDropReason = "link-loss" | "link-queue-full" | "link-down";
 /** Told of every frame the link will not deliver, before the link releases it. */
 export type LinkDropHandler = (frame: Frame, reason: LinkDropReason) => void;
@@ -46,6 +47,7 @@ const SHORTEST_DELAY = us(1);
 /** How far behind the original a duplicate arrives. */
 const DUPLICATE_GAP = us(1);
 
+/** What a link is made with. */
 export interface LinkOptions {
   readonly queue: DeliveryQueue;
   readonly frames: FramePool;
@@ -76,6 +78,7 @@ export class Link {
     if (direction !== "a>b") this.#bToA.impair(change);
   }
 
+  /** Has every frame that is lost told to `handler`. */
   onDrop(handler: LinkDropHandler): void {
     this.#aToB.dropHandler = handler;
     this.#bToA.dropHandler = handler;
@@ -136,6 +139,8 @@ class LinkDirection implements QueuedEvent {
   readonly #frames: FramePool;
   readonly #random: Random;
   #impairments: Impairments;
+  /** Nothing but a delay: no chance is asked. */
+  #isPlain: boolean;
   #ring: (Frame | undefined)[] = new Array(16).fill(undefined);
   #first = 0;
   #count = 0;
@@ -147,14 +152,17 @@ class LinkDirection implements QueuedEvent {
     this.#frames = options.frames;
     this.#random = random;
     this.#impairments = { ...CLEAN, ...impairments };
+    this.#isPlain = isPlain(this.#impairments);
   }
 
   impair(change: Partial<Impairments>): void {
     this.#impairments = { ...this.#impairments, ...change };
+    this.#isPlain = isPlain(this.#impairments);
   }
 
   send(frame: Frame): void {
     const is = this.#impairments;
+    if (this.#isPlain) return this.#enqueue(frame, this.#inOrder(after(frame.at, is.delay)));
     if (!is.up) return this.#drop(frame, "link-down");
     const departure = this.#departures.enter(frame, is);
     if (departure === undefined) return this.#drop(frame, "link-queue-full");
@@ -171,6 +179,7 @@ class LinkDirection implements QueuedEvent {
     this.#count -= 1;
     this.#queue.addInFlight(-1);
     if (this.#count > 0) this.#queue.schedule(this, (this.#ring[this.#first] as Frame).at);
+    else this.#queue.unschedule(this);
     if (this.frameHandler === undefined) frame.release();
     else this.frameHandler(frame);
   }
@@ -180,6 +189,11 @@ class LinkDirection implements QueuedEvent {
     const jitter = is.jitter > 0 ? this.#random.below(is.jitter + 1) : 0;
     const arrival = after(departure, (delay + jitter) as Duration);
     if (this.#random.chance(is.reorder)) return after(arrival, is.reorderDelay);
+    return this.#inOrder(arrival);
+  }
+
+  /** No earlier than the frame before. */
+  #inOrder(arrival: Time): Time {
     if (arrival > this.#lastArrival) this.#lastArrival = arrival;
     return this.#lastArrival;
   }
@@ -212,6 +226,11 @@ class LinkDirection implements QueuedEvent {
     this.dropHandler?.(frame, reason);
     frame.release();
   }
+}
+
+function isPlain(is: Impairments): boolean {
+  const isCertain = is.loss <= 0 && is.duplicate <= 0 && is.reorder <= 0 && is.jitter <= 0;
+  return is.up && isCertain && is.rate === undefined && is.delay >= SHORTEST_DELAY;
 }
 
 /** The sender's queue in front of a limited rate: when each frame has left, and how many still wait. */

@@ -12,6 +12,8 @@ const RANK = { frame: 0, program: 1, protocol: 2 } as const;
 export interface DeliveryQueue {
   /** Queues `carrier` for `time`, moving it when it is queued already. */
   schedule(carrier: QueuedEvent, time: Time): void;
+  /** Takes `carrier` out: nothing is on its way with it. */
+  unschedule(carrier: QueuedEvent): void;
   /** Counts frames on their way; a run is quiet when none is. */
   addInFlight(change: number): void;
 }
@@ -32,6 +34,7 @@ export class Simulator implements Clock, DeliveryQueue {
     this.random = new Random(options.seed);
   }
 
+  /** The virtual time, in nanoseconds since the run's start. */
   now(): Time {
     return this.#now;
   }
@@ -60,18 +63,19 @@ export class Simulator implements Clock, DeliveryQueue {
     this.#queue.push(carrier, time, RANK.frame);
   }
 
+  unschedule(carrier: QueuedEvent): void {
+    this.#queue.remove(carrier);
+  }
+
   addInFlight(change: number): void {
     this.#inFlight += change;
   }
 
   /** Runs the next event; false when there is none. */
   step(): boolean {
-    const event = this.#queue.pop();
+    const event = this.#queue.peek();
     if (event === undefined) return false;
-    assert(event.time >= this.#now, "time never runs backwards");
-    this.#now = event.time;
-    this.#events += 1;
-    event.fire();
+    this.#run(event);
     return true;
   }
 
@@ -84,7 +88,7 @@ export class Simulator implements Clock, DeliveryQueue {
         this.#now = limit;
         return false;
       }
-      this.step();
+      this.#run(next);
     }
     return true;
   }
@@ -98,6 +102,13 @@ export class Simulator implements Clock, DeliveryQueue {
   /** Runs until no frame is in flight. Timers due before the last arrival run; later ones are left armed. */
   runUntilQuiet(limit?: Time): boolean {
     return this.runUntil(() => this.#inFlight === 0, limit);
+  }
+
+  #run(event: QueuedEvent): void {
+    assert(event.time >= this.#now, "time never runs backwards");
+    this.#now = event.time;
+    this.#events += 1;
+    event.fire();
   }
 }
 
@@ -131,6 +142,7 @@ class SimulatorTimer implements Timer, QueuedEvent {
   }
 
   fire(): void {
+    this.#queue.remove(this);
     this.#action();
   }
 }

@@ -1,6 +1,13 @@
 import { Worker } from "node:worker_threads";
 import { FrameRing, ringMemory } from "./frame-ring.ts";
-import { COUNTERS, type FrameCounter, type FrameWorkerData, type FrameWorkerMessage, STOP } from "./frame-worker.ts";
+import {
+  COUNTERS,
+  type FrameCounter,
+  type FrameWorkerData,
+  type FrameWorkerMessage,
+  LEAST_RECORD,
+  STOP,
+} from "./frame-worker.ts";
 import { CLOEXEC, type Linux, NONBLOCK, succeed } from "./linux.ts";
 
 /** Where wire-sized Ethernet frames come from and go to: the real kernel behind a TAP, a packet socket, or another way. */
@@ -37,6 +44,7 @@ export class FramePump implements FramePort {
   readonly #counters: Int32Array;
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
+  #flushing: NodeJS.Immediate | undefined;
 
   /** Takes `descriptor` over. */
   constructor(linux: Linux, descriptor: number, mtu: number) {
@@ -51,7 +59,7 @@ export class FramePump implements FramePort {
       toKernel: ringMemory(TO_KERNEL_BYTES),
       counters: new SharedArrayBuffer((COUNTERS.length + 1) * 4),
     };
-    this.#fromKernel = new FrameRing(data.fromKernel);
+    this.#fromKernel = new FrameRing(data.fromKernel, LEAST_RECORD);
     this.#toKernel = new FrameRing(data.toKernel);
     this.#counters = new Int32Array(data.counters);
     // Until the first time there is nothing left to take.
@@ -89,11 +97,16 @@ export class FramePump implements FramePort {
     return true;
   }
 
+  /** Once in a round of the event loop: waking the other thread costs as much as a dozen packets. */
   flush(): void {
-    if (this.#toKernel.mustWakeReader()) this.#wakeWorker();
+    this.#flushing ??= setImmediate(() => {
+      this.#flushing = undefined;
+      if (this.#toKernel.mustWakeReader()) this.#wakeWorker();
+    });
   }
 
   async close(): Promise<void> {
+    clearImmediate(this.#flushing);
     Atomics.store(this.#counters, STOP, 1);
     this.#wakeWorker();
     await this.#ended;

@@ -31,8 +31,11 @@ export class FrameRing implements FrameSink {
   #taken = 0;
   /** Written, and not yet shown to the reader. */
   #reserved = 0;
+  readonly #leastRecord: number;
 
-  constructor(memory: SharedArrayBuffer) {
+  /** A record takes up at least `leastRecord` bytes, a multiple of four, so that the ring holds no more than so many frames; the same at both ends. */
+  constructor(memory: SharedArrayBuffer, leastRecord: number = LENGTH_BYTES) {
+    this.#leastRecord = leastRecord;
     this.#size = memory.byteLength - CONTROL_BYTES;
     this.#control = new Int32Array(memory, 0, CONTROL_BYTES / 4);
     this.#lengths = new Int32Array(memory, CONTROL_BYTES);
@@ -45,7 +48,7 @@ export class FrameRing implements FrameSink {
   }
 
   reserve(length: number): number {
-    const needed = (LENGTH_BYTES + length + 3) & ~3;
+    const needed = this.#recordLength(length);
     let at = this.#written & (this.#size - 1);
     const toEnd = this.#size - at;
     const skip = needed > toEnd ? toEnd : 0;
@@ -75,7 +78,7 @@ export class FrameRing implements FrameSink {
       length = this.#lengths[0] as number;
     }
     use(this.bytes, at + LENGTH_BYTES, at + LENGTH_BYTES + length);
-    this.#taken = (this.#taken + ((LENGTH_BYTES + length + 3) & ~3)) | 0;
+    this.#taken = (this.#taken + this.#recordLength(length)) | 0;
     Atomics.store(this.#control, TAKEN, this.#taken);
     return true;
   }
@@ -98,6 +101,10 @@ export class FrameRing implements FrameSink {
   /** For the reader, after it has taken: true when it has to wake the writer. */
   mustWakeWriter(): boolean {
     return Atomics.exchange(this.#control, WRITER_WAITS, 0) === 1;
+  }
+
+  #recordLength(length: number): number {
+    return Math.max((LENGTH_BYTES + length + 3) & ~3, this.#leastRecord);
   }
 
   #sleep(flag: number, nothing: () => boolean): boolean {

@@ -22,6 +22,12 @@ export interface FrameWorkerData {
   readonly counters: SharedArrayBuffer;
 }
 
+/**
+ * Frames that wait for the emulation are few even when they are short: what a flood fills a longer queue with would keep everybody behind it waiting. The
+ * rest waits, or is lost, in the kernel.
+ */
+export const LEAST_RECORD = 2048;
+
 /** What is counted, in this order. */
 export const COUNTERS = [
   "not-ipv4",
@@ -68,7 +74,7 @@ class FrameWorker {
   constructor(linux: Linux, data: FrameWorkerData) {
     this.#linux = linux;
     this.#data = data;
-    this.#fromKernel = new FrameRing(data.fromKernel);
+    this.#fromKernel = new FrameRing(data.fromKernel, LEAST_RECORD);
     this.#toKernel = new FrameRing(data.toKernel);
     this.#counters = new Int32Array(data.counters);
     this.#coalescer = new Coalescer((packet, length) => this.#write(packet, length));

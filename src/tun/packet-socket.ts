@@ -14,7 +14,8 @@ const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOCKADDR_LL_LENGTH = 20;
-const BUFFER_BYTES = 16 * 1024 * 1024;
+/** Some thirty super-packets, and no more short ones than the emulation can be rid of at once. */
+const BUFFER_BYTES = 4 * 1024 * 1024;
 
 /**
  * Opens a packet socket on one end of a veth pair in the caller's network namespace: what the kernel sends by the other end is read from it. It

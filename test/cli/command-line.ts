@@ -22,8 +22,11 @@ export async function natscope(args: readonly string[], given: Partial<CommandIo
       err += output;
     },
     readInput: () => new Uint8Array(),
+    readLine: async () => undefined,
+    inputIsTerminal: false,
     showsProgress: false,
     colours: false,
+    columns: undefined,
     now: () => 0,
     isInterrupted: async () => false,
     ...given,

@@ -137,6 +137,22 @@ describe("natscope conntrack", () => {
     expect((await natscope(["conntrack", "nodeport", "--node", "client"])).out).toBe("");
   });
 
+  it("prints what changed during the run as conntrack -E -o timestamp,extended does, and counters as conntrack -S", async () => {
+    const { code, out } = await natscope(["conntrack", "nodeport", "--node", "node2", "--events"]);
+    expect(code).toBe(0);
+    const lines = out.trimEnd().split("\n");
+    expect(lines[0]).toMatch(
+      /^\[1767225600\.\d{6}\]\t {4}\[NEW\] ipv4 {5}2 tcp {6}6 120 SYN_SENT src=198\.51\.100\.79 dst=10\.240\.0\.5 sport=\d+ dport=31000 \[UNREPLIED\] src=10\.180\.1\.136 dst=10\.240\.0\.5 sport=8080 dport=\d+$/,
+    );
+    expect(lines).toHaveLength(6);
+    expect(lines.slice(1).every((line) => /\t \[UPDATE\] ipv4 {5}2 tcp /.test(line))).toBe(true);
+    const [first] = JSON.parse((await natscope(["conntrack", "nodeport", "--node", "node2", "-E", "--json"])).out);
+    expect(first).toMatchObject({ change: "NEW", text: expect.stringMatching(/^tcp {6}6 120 SYN_SENT /) });
+    expect((await natscope(["conntrack", "nodeport", "--node", "node2", "-S"])).out).toBe(
+      "cpu=0   \tfound=0 invalid=0 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0 clash_resolve=0 chaintoolong=0 \n",
+    );
+  });
+
   it("gives them as JSON", async () => {
     const [entry, ...others] = JSON.parse((await natscope(["conntrack", "nodeport", "--node", "node2", "--json"])).out);
     expect(others).toEqual([]);
@@ -208,6 +224,25 @@ items:
       expect(out).not.toContain("10.0.0.10/32");
       expect(err).toContain("note: objects: Service default/web: given more than once: the last one counts\n");
     });
+  });
+
+  it("drops in nftables mode what goes to unallocated addresses of the ServiceCIDRs", async () => {
+    const range =
+      'apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: { name: kubernetes }\nspec: { cidrs: ["10.0.0.0/16", "fd00::/108"] }\n';
+    const { out, err } = await natscope(["kube-proxy", "-", "--node", "n1", "--mode", "nftables"], {
+      readInput: () => new TextEncoder().encode(range),
+    });
+    expect(out).toContain('\t\tip daddr 10.0.0.0/16 drop comment "Drop traffic to unallocated ClusterIPs"\n');
+    expect(err).toBe("");
+  });
+
+  it("refuses schedulers that IPVS does not have", async () => {
+    const { err } = await natscope(["kube-proxy", "-", "--node", "n1", "--mode", "ipvs", "--ipvs-scheduler", "best"], {
+      readInput: () => new Uint8Array(),
+    });
+    expect(err).toBe(
+      'kube-proxy: --ipvs-scheduler: expected one of rr, wrr, lc, wlc, lblc, lblcr, sh, mh, dh, sed, nq, fo, ovf, twos, got "best"\n',
+    );
   });
 
   it("takes kube-proxy's boolean flags with and without a value", async () => {

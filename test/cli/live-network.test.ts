@@ -16,8 +16,11 @@ const IO: CommandIo = {
   out: () => {},
   err: () => {},
   readInput: () => new Uint8Array(),
+  readLine: async () => undefined,
+  inputIsTerminal: false,
   showsProgress: false,
   colours: false,
+  columns: undefined,
   now: () => 0,
   isInterrupted: async () => false,
 };

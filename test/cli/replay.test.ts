@@ -27,7 +27,8 @@ async function replayed(
       said += String(text);
     };
     const io: CommandIo = {
-      ...{ out: say, err: say, readInput: () => new Uint8Array(), showsProgress: false, colours: false, now: () => 0 },
+      ...{ out: say, err: say, readInput: () => new Uint8Array(), readLine: async () => undefined },
+      ...{ inputIsTerminal: false, showsProgress: false, colours: false, columns: undefined, now: () => 0 },
       isInterrupted: async () => false,
     };
     await replay(file, "nodeport", { from: "client", seed: 1, at: "0", pcap, only: ["client/eth0"], ...flags }, io);

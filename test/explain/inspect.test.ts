@@ -171,6 +171,145 @@ it("keeps a foreign file's control characters from the terminal", () => {
   expect(text).toContain("    a·[31m·");
 });
 
+/** Captures of natscope's as other programs would have made them. */
+interface Remade {
+  readonly linkType?: number;
+  readonly snapLength?: number;
+  /** The record's bytes, from those of the Ethernet frame. */
+  readonly frame?: (bytes: Uint8Array, point: number, direction: string | undefined) => Uint8Array;
+}
+
+/** All records of a capture in one classic pcap. */
+function remade(name: string, { linkType = 1, snapLength = 0, frame = (bytes) => bytes }: Remade): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  const writer = new PcapWriter((chunk) => void chunks.push(chunk.slice()), { linkType, snapLength });
+  const { packets, interfaces } = readCapture(capture(name));
+  const start = packets[0]?.time ?? 0n;
+  for (const { bytes, time, interface: source, direction } of packets) {
+    const record = frame(bytes, interfaces.indexOf(source) + 1, direction);
+    const at = after(START, nanoseconds(Number((time ?? start) - start)));
+    writer.writePacket({ time: at, bytes: record, start: 0, end: record.length });
+  }
+  writer.flush();
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** What the changes are, wherever: how many packets of a way had each. */
+function changesAnywhere(inspection: Inspection): string[] {
+  return changedFields(inspection)
+    .map((line) => line.replace(/ × [^:]+:/, ""))
+    .sort();
+}
+
+describe("a capture that tcpdump made", () => {
+  const own = changesAnywhere(inspectOne(capture("home-nat")));
+
+  it("on all interfaces, cooked: the machine's own direction is known, the interface is not", () => {
+    const sll = (bytes: Uint8Array, _: number, direction: string | undefined): Uint8Array =>
+      new Uint8Array([
+        0,
+        direction === "out" ? 4 : 0,
+        0,
+        1,
+        0,
+        6,
+        ...bytes.subarray(6, 12),
+        0,
+        0,
+        ...bytes.subarray(12),
+      ]);
+    const inspection = inspectOne(remade("home-nat", { linkType: 113, frame: sll }));
+    expect(inspection.points).toEqual(["capture"]);
+    const directions = new Set(
+      inspection.connections.flatMap(({ ways }) => ways.flatMap(({ hops }) => hops.map((hop) => hop.direction))),
+    );
+    expect(directions).toEqual(new Set(["in", "out"]));
+    expect(changesAnywhere(inspection)).toEqual(own);
+  });
+
+  it("cooked in the second version: each interface is a point by its number", () => {
+    const sll2 = (bytes: Uint8Array, point: number, direction: string | undefined): Uint8Array =>
+      new Uint8Array([
+        ...[...bytes.subarray(12, 14), 0, 0, 0, 0, 0, point, 0, 1, direction === "out" ? 4 : 0, 6],
+        ...[...bytes.subarray(6, 12), 0, 0, ...bytes.subarray(14)],
+      ]);
+    const inspection = inspectOne(remade("home-nat", { linkType: 276, frame: sll2 }));
+    const { points } = inspectOne(capture("home-nat"));
+    expect(inspection.points).toHaveLength(points.length);
+    expect(inspection.points[0]).toBe("capture interface 1");
+    expect(changesAnywhere(inspection)).toEqual(own);
+  });
+
+  it("in a VLAN, and in one within another", () => {
+    const tagged = (bytes: Uint8Array): Uint8Array =>
+      new Uint8Array([...bytes.subarray(0, 12), 0x88, 0xa8, 0, 7, 0x81, 0, 0, 42, ...bytes.subarray(12)]);
+    expect(changesAnywhere(inspectOne(remade("home-nat", { frame: tagged })))).toEqual(own);
+  });
+
+  it("with IPv6 in between: that is counted, and is in nobody's way", () => {
+    const arp = inspectOne(capture("home-nat")).others;
+    const mixed = (bytes: Uint8Array): Uint8Array =>
+      bytes[13] === 6
+        ? new Uint8Array([...bytes.subarray(0, 12), 0x86, 0xdd, 0x60, ...new Array<number>(39).fill(0)])
+        : bytes;
+    const inspection = inspectOne(remade("home-nat", { frame: mixed }));
+    expect(inspection.others).toBe(arp);
+    expect(changesAnywhere(inspection)).toEqual(own);
+  });
+
+  it("of the first 54 bytes of each frame: TCP's options are cut off, and its packets found all the same", () => {
+    const whole = inspectOne(capture("nodeport"));
+    const cut = inspectOne(remade("nodeport", { snapLength: 54 }));
+    expect(cut.connections.map(({ asked }) => asked)).toEqual(whole.connections.map(({ asked }) => asked));
+    expect(changesAnywhere(cut)).toEqual(changesAnywhere(whole));
+    expect(cut.connections[0]?.ways[0]?.what).toMatch(/^\[S\] seq \d+$/);
+  });
+
+  it("of few bytes at one point and of all at the others is compared in what all have", () => {
+    const files = stripped(capture("nodeport"), "by point");
+    const own = inspectCaptures(files);
+    const [first, ...others] = files;
+    const short = first && { ...first, bytes: cutTo(80, first.bytes) };
+    const mixed = inspectCaptures(short === undefined ? others : [short, ...others]);
+    expect(changedFields(mixed)).toEqual(changedFields(own));
+  });
+});
+
+/** The same file with a snap length. */
+function cutTo(snapLength: number, bytes: Uint8Array): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  const { packets } = readCapture(bytes);
+  const startDate = 0n;
+  const writer = new PcapWriter((chunk) => void chunks.push(chunk.slice()), { snapLength, startDate });
+  for (const packet of packets) {
+    const at = after(START, nanoseconds(Number(packet.time)));
+    writer.writePacket({ time: at, bytes: packet.bytes, start: 0, end: packet.bytes.length });
+  }
+  writer.flush();
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+describe("fragments", () => {
+  /** Of one UDP datagram; only the first has the ports. */
+  const fragment = (offset: number, more: boolean, ttl: number, source: number): Uint8Array =>
+    new Uint8Array([
+      ...[0x45, 0, 0, 28, 0, 9, more ? 0x20 : 0, offset, ttl, 17, 0, 0, 10, 0, 0, source, 10, 0, 0, 99],
+      ...(offset === 0 ? [0x13, 0x88, 0, 53, 0, 24, 0, 0] : [1, 2, 3, 4, 5, 6, 7, offset]),
+    ]);
+
+  it("belong to the connection of the first one, which has the ports", () => {
+    const { connections } = inspectOne(
+      rawPcap([
+        [0, fragment(0, true, 64, 1)],
+        [1, fragment(1, true, 64, 1)],
+        [2, fragment(2, false, 64, 1)],
+      ]),
+    );
+    expect(connections.map(({ asked }) => asked)).toEqual([{ source: "10.0.0.1:5000", destination: "10.0.0.99:53" }]);
+    expect(connections[0]?.ways.flatMap(({ packets }) => packets)).toEqual([1, 2, 3]);
+  });
+});
+
 describe("a broken capture", () => {
   it("gives what was whole, and where it ends", () => {
     const bytes = capture("nodeport");

@@ -215,6 +215,52 @@ describe("connections are told apart", () => {
   });
 });
 
+describe("a program that ends connections and opens its own", () => {
+  const relay = (run: string): string =>
+    home(run).replace(
+      "  server:\n",
+      "  relay:\n    interfaces: { eth0: { network: lan, address: 192.168.1.12/24 } }\n    gateway: 192.168.1.1\n" +
+        "    servers: [{ kind: tcp-proxy, port: 80, to: 198.51.100.80:80 }]\n  server:\n",
+    );
+
+  it("joins the client's connection with the one it opened for it", async () => {
+    const { steps } = await explain(relay("curl -s 192.168.1.12"), 1);
+    const [taken, opened] = steps[0]?.connections ?? [];
+    const by = { box: "relay", service: "tcp-proxy:80", backend: "198.51.100.80" };
+    expect(taken?.joined).toEqual([{ side: "backend", step: 1, number: 2, flow: opened?.asked, ...by }]);
+    expect(opened?.joined).toEqual([{ side: "client", step: 1, number: 1, flow: taken?.asked, ...by }]);
+    expect([taken?.opener, opened?.opener]).toEqual(["pc", "relay"]);
+  });
+
+  it("is told at both ends, in each form", async () => {
+    const explanation = await explain(relay("curl -s 192.168.1.12"), 1);
+    const [taken, opened] = (explanation.steps[0]?.connections ?? []).map(
+      ({ asked }) => `${asked.source} → ${asked.destination}`,
+    );
+    const text = formatWhyText(explanation, { ...PLAIN, width: 1000 });
+    const on = `tcp-proxy:80 on relay ends this connection and opens its own: step 1, connection 2, ${opened}, to the backend 198.51.100.80.`;
+    const back = `tcp-proxy:80 on relay took the client's connection (step 1, connection 1: ${taken}) and opened this one for it.`;
+    expect(text).toContain(`  How does it go on from relay?\n    ${on}`);
+    expect(text).toContain("  For whom was this connection opened?\n");
+    expect(text).toContain(back);
+    expect(formatWhyMarkdown(explanation)).toContain("**How does it go on from relay?**");
+    const diagram = formatWhyMermaid(explanation);
+    expect(diagram).toContain(`: carries it on with step 1, connection 2: ${opened}\n`);
+    expect(diagram).toContain(`: opens this connection for step 1, connection 1: ${taken}\n`);
+  });
+
+  it("is kube-proxy in userspace mode, behind the rules that lead to it", async () => {
+    const { steps } = await explain(builtin("mode-userspace"), 2);
+    const connections = steps[0]?.connections ?? [];
+    const opened = connections.find(({ joined }) => joined.some(({ side }) => side === "client"));
+    const [whom] = opened?.findings ?? [];
+    expect(whom?.question).toBe("Whom does source-ip-app-826191075-qehz4 see?");
+    expect(whom?.answer).toMatch(
+      /^10\.240\.0\.\d, kubernetes-node-\w+'s own address, not the client's address 10\.180\.\d\.\d+\. No packet was rewritten: /,
+    );
+  });
+});
+
 describe("the forms", () => {
   it("Markdown says the same, with rules as code", async () => {
     expect(formatWhyMarkdown(await explain(home("curl -s 198.51.100.80:81"), 1))).toBe(golden("reject.md"));
@@ -234,6 +280,7 @@ describe("the forms", () => {
       asked: flow,
       outcome: "answered" as const,
       packets: { original: 1, reply: 0, errors: 0 },
+      joined: [],
       findings: [],
       entries: [],
       journeys: [

@@ -20,6 +20,7 @@ import { node, service, slice } from "./cluster-objects.ts";
 
 const chance = new Random(7);
 const NODES = ["node1", "node2", "node3"].map((name) => node(name));
+const nodeOf = (name: string): Node | undefined => NODES.find(({ metadata }) => metadata.name === name);
 
 describe("reconcileDeployment()", () => {
   test("makes the Pods that are missing, with the template's labels and generated names", () => {
@@ -207,27 +208,25 @@ describe("reconcileSlices()", () => {
 
   test("keeps a slice's name when its endpoints change, and writes nothing when they do not", () => {
     const first = put(web, running(1));
-    const again = reconcileSlices({ service: web, pods: running(1), nodes: NODES, slices: first }, chance);
+    const again = reconcileSlices({ service: web, pods: running(1), nodeOf, slices: first }, chance);
     expect(again).toEqual({ put: [], delete: [] });
-    const more = reconcileSlices({ service: web, pods: running(2), nodes: NODES, slices: first }, chance);
+    const more = reconcileSlices({ service: web, pods: running(2), nodeOf, slices: first }, chance);
     expect(more.put.map((made) => made.metadata.name)).toEqual(first.map((made) => made.metadata.name));
   });
 
   test("deletes slices that are too many", () => {
     const slices = put(web, running(101));
-    const { put: kept, delete: gone } = reconcileSlices(
-      { service: web, pods: running(1), nodes: NODES, slices },
-      chance,
-    );
+    const { put: kept, delete: gone } = reconcileSlices({ service: web, pods: running(1), nodeOf, slices }, chance);
     expect([kept.length, gone.length]).toEqual([1, 1]);
   });
 
   test("leaves the slices of a Service without a selector to those who made them", () => {
     const manual = slice("web", ["80"], ["192.0.2.9"]);
     const { selector: _, ...spec } = web.spec;
-    expect(
-      reconcileSlices({ service: { ...web, spec }, pods: running(2), nodes: NODES, slices: [manual] }, chance),
-    ).toEqual({ put: [], delete: [] });
+    expect(reconcileSlices({ service: { ...web, spec }, pods: running(2), nodeOf, slices: [manual] }, chance)).toEqual({
+      put: [],
+      delete: [],
+    });
   });
 
   test("marks a headless Service's slices, which kube-proxy then passes over", () => {
@@ -236,10 +235,15 @@ describe("reconcileSlices()", () => {
   });
 
   test("hints at the endpoint's own zone or node when traffic is to stay there", () => {
-    const zoned = [node("node1", { labels: { "topology.kubernetes.io/zone": "a" } })];
+    const zoned = node("node1", { labels: { "topology.kubernetes.io/zone": "a" } });
     const hints = (trafficDistribution: string) =>
       reconcileSlices(
-        { service: { ...web, spec: { ...web.spec, trafficDistribution } }, pods: running(1), nodes: zoned, slices: [] },
+        {
+          service: { ...web, spec: { ...web.spec, trafficDistribution } },
+          pods: running(1),
+          nodeOf: () => zoned,
+          slices: [],
+        },
         chance,
       ).put[0]?.endpoints?.[0]?.hints;
     expect(hints("PreferClose")).toEqual({ forZones: [{ name: "a" }] });
@@ -247,7 +251,7 @@ describe("reconcileSlices()", () => {
   });
 
   function put(of: Service, pods: readonly Pod[]): readonly EndpointSlice[] {
-    return reconcileSlices({ service: of, pods, nodes: NODES, slices: [] }, chance).put;
+    return reconcileSlices({ service: of, pods, nodeOf, slices: [] }, chance).put;
   }
 });
 

@@ -22,6 +22,7 @@ describe("kubeProxyConfig()", () => {
         kubeletChains: false,
         ipvsScheduler: "rr",
         ipvsAccessFilter: true,
+        conntrackCleanup: true,
         serviceCidrs: [],
       },
     });

@@ -5,6 +5,7 @@ import {
   describeQuoted,
   icmpEcho,
   icmpError,
+  otherPacket,
   tcpPacket,
   udpPacket,
   wrongChecksums,
@@ -178,5 +179,87 @@ describe("filter", () => {
     }
     expect(counts.size).toBe(3);
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(120);
+  });
+});
+
+describe("mangle", () => {
+  const clamp = "*mangle\n-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1400\nCOMMIT\n";
+  const ends = { from: "10.0.0.1:1000", to: "192.0.2.4:80" };
+
+  it("lowers a SYN's MSS and never raises it", () => {
+    const [high, low] = [1460, 1200].map((mss) => tcpPacket({ ...ends, options: [2, 4, mss >> 8, mss & 255] }));
+    const box = new NetfilterBox(clamp);
+    for (const packet of [high!, low!]) box.forward(packet);
+    const mss = (packet: typeof high): number =>
+      packet!.bytes[packet!.transport + 22]! * 256 + packet!.bytes[packet!.transport + 23]!;
+    expect([mss(high), mss(low)]).toEqual([1400, 1200]);
+    expect([...wrongChecksums(high!), ...wrongChecksums(low!)]).toEqual([]);
+  });
+
+  it("gives a SYN without the option one of 536, in front of the other options, and leaves one with data alone", () => {
+    const bare = tcpPacket({ ...ends, options: [1, 1, 4, 2] });
+    const withData = tcpPacket({ ...ends, payload: "x" });
+    const box = new NetfilterBox(clamp);
+    for (const packet of [bare, withData]) box.forward(packet);
+    expect([...bare.bytes.subarray(bare.transport + 20, bare.end)]).toEqual([2, 4, 2, 24, 1, 1, 4, 2]);
+    expect([bare.length, bare.bytes[bare.transport + 12]! >> 4, withData.length]).toEqual([48, 7, 41]);
+    expect([...wrongChecksums(bare), ...wrongChecksums(withData)]).toEqual([]);
+  });
+});
+
+describe("hashlimit", () => {
+  const rules = (own: string): string => `*filter\n-A FORWARD ${own} -j ACCEPT\n-A FORWARD -j DROP\nCOMMIT\n`;
+  const verdicts = (box: NetfilterBox, ...to: readonly string[]): string[] =>
+    to.map((address) => box.forward(udpPacket({ from: "10.0.0.1:1", to: `${address}:53` })).verdict);
+
+  it("counts networks as one where a mask says so", () => {
+    const match =
+      "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-mode dstip --hashlimit-name x --hashlimit-dstmask 30";
+    const box = new NetfilterBox(rules(match));
+    expect(verdicts(box, "192.0.2.1", "192.0.2.2", "192.0.2.4", "192.0.2.4")).toEqual([
+      "accept",
+      "rule-drop",
+      "accept",
+      "rule-drop",
+    ]);
+  });
+
+  it("takes an ESP packet's SPI for its ports, and knows ICMP to have none", () => {
+    const match =
+      "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-mode dstip,dstport --hashlimit-name x";
+    const box = new NetfilterBox(rules(match));
+    const ends = { from: "10.0.0.1", to: "192.0.2.4" };
+    const packets = [
+      otherPacket({ ...ends, protocol: 50, payload: "spi1seq1" }),
+      icmpEcho({ ...ends, id: 1 }),
+      icmpEcho({ ...ends, id: 2 }),
+    ];
+    expect(packets.map((packet) => box.forward(packet).verdict)).toEqual(["accept", "accept", "rule-drop"]);
+  });
+
+  it("has one table for all rules of a name", () => {
+    const match = "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 2 --hashlimit-mode dstip --hashlimit-name x";
+    const box = new NetfilterBox(
+      `*filter\n-A FORWARD ${match} -m mark --mark 0x1 -j DROP\n-A FORWARD ${match} -j ACCEPT\n-A FORWARD -j DROP\nCOMMIT\n`,
+    );
+    expect(verdicts(box, "192.0.2.1", "192.0.2.1")).toEqual(["accept", "rule-drop"]);
+  });
+
+  it("remembers what it has counted for as long as the rate's unit", () => {
+    const match = "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 1 --hashlimit-mode dstip --hashlimit-name x";
+    const box = new NetfilterBox(rules(match));
+    expect(verdicts(box, "192.0.2.1")).toEqual(["accept"]);
+    box.wait(60);
+    expect(verdicts(box, "192.0.2.1")).toEqual(["rule-drop"]);
+  });
+});
+
+describe("conntrack --ctexpire", () => {
+  it("takes a connection that is not entered yet for one whose time is over", () => {
+    const box = new NetfilterBox(
+      `${HOME}*filter\n-A FORWARD -m conntrack --ctexpire 0 -j ACCEPT\n-A FORWARD -m conntrack --ctexpire 25:31 -j DROP\nCOMMIT\n`,
+    );
+    const ask = (): string => box.forward(udpPacket({ from: "10.0.0.1:1", to: "192.0.2.4:53" })).verdict;
+    expect([ask(), ask()]).toEqual(["accept", "rule-drop"]);
   });
 });

@@ -45,6 +45,19 @@ describe("VirtualServers", () => {
     servers.set([virtual(["10.1.0.2"], seconds(60))]);
     expect(picks(servers, ["a"])).toEqual(["10.1.0.2"]);
   });
+
+  it.each(["sh", "dh"] as const)(
+    "with %s always gives the same source, or destination, the same server",
+    (scheduler) => {
+      const servers = new VirtualServers();
+      servers.set([{ ...virtual(["10.1.0.1", "10.1.0.2", "10.1.0.3"]), scheduler }]);
+      const [first, other] = picks(servers, ["a", "b"]);
+      expect(picks(servers, ["a", "b", "b", "a"])).toEqual([first, other, other, first]);
+      if (scheduler === "dh") expect(other).toBe(first);
+      // hash_32 of 192.0.2.1 and .2 in 8 bits are 50 and 148: of three servers, dealt out from the last one on, those in places 2 and 1.
+      else expect([first, other]).toEqual(["10.1.0.1", "10.1.0.2"]);
+    },
+  );
 });
 
 const CLIENTS: Readonly<Record<string, string>> = { a: "192.0.2.1", b: "192.0.2.2" };

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { applyChange, change16, change32, sumData, sumWords } from "../../src/netstack/checksum.ts";
 import { checksum, setU16, setU32, updateChecksum, updateChecksum32 } from "../../src/netstack/index.ts";
 import { hex } from "../support/hex.ts";
 
@@ -10,6 +11,27 @@ describe("checksum", () => {
 
   it("pads an odd last byte with zero", () => {
     expect(checksum(hex("0001 f2"), 0, 3)).toBe(checksum(hex("0001 f200"), 0, 4));
+  });
+
+  it("sums the same through a frame's DataView, at any offset and for any length up to the longest packet", () => {
+    const full = new Uint8Array(65_535).fill(0xff);
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(9), (bytes, at) => {
+        const from = Math.min(at, bytes.length);
+        expect(sumData(new DataView(bytes.buffer), from, bytes.length, 7)).toBe(sumWords(bytes, from, bytes.length, 7));
+      }),
+    );
+    expect(sumData(new DataView(full.buffer), 0, full.length, 0)).toBe(sumWords(full, 0, full.length));
+  });
+
+  it("takes several changes in at once as it does one after the other", () => {
+    fc.assert(
+      fc.property(u16(), u32(), u32(), u16(), u16(), (sum, address, toAddress, port, toPort) => {
+        const stepwise = applyChange(applyChange(sum, change32(address, toAddress)), change16(port, toPort));
+        const change = change32(address, toAddress) + change16(port, toPort);
+        expect(applyChange(sum, change) % 0xffff).toBe(stepwise % 0xffff);
+      }),
+    );
   });
 
   it("is 0 over a message that holds its own checksum, at any offset and for any length", () => {
@@ -57,3 +79,11 @@ describe("updateChecksum", () => {
     expect(updateChecksum32(before, 0x0af00005, 0x0ab40188)).toBe(checksum(bytes, 0, 12));
   });
 });
+
+function u16(): fc.Arbitrary<number> {
+  return fc.nat(0xffff);
+}
+
+function u32(): fc.Arbitrary<number> {
+  return fc.nat(0xffff_ffff);
+}

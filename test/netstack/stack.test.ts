@@ -14,6 +14,7 @@ import {
 import { after, ms, seconds } from "../../src/sim/index.ts";
 import { hex } from "../support/hex.ts";
 import { inject, line, route, TestNetwork } from "../support/hosts.ts";
+import { icmpEcho } from "../support/packets.ts";
 
 function pair(): { net: TestNetwork; a: Stack; b: Stack; link: ReturnType<TestNetwork["wire"]> } {
   const net = new TestNetwork();
@@ -361,4 +362,21 @@ describe("routes", () => {
     expect(r.addressKind(address("10.0.2.255"))).toBe("broadcast");
     expect(r.addressKind(address("10.0.1.254"), eth1)).toBe("unicast");
   });
+});
+
+it("tells the time of day to who asks by ICMP, and copies what the question says", () => {
+  const { net, a } = pair();
+  net.simulator.runTo(after(net.simulator.now(), seconds(2)));
+  const payload = "\x01\x02\x03\x04zzzzzzzz";
+  a.ip.send(icmpEcho({ from: "10.0.0.1", to: "10.0.0.2", id: 9, seq: 3, type: 13, payload }));
+  net.simulator.runTo(after(net.simulator.now(), seconds(1)));
+  const [reply] = sent(net, "b").filter((bytes) => bytes[23] === 1);
+  const icmp = [...(reply ?? [])].slice(34);
+  expect(icmp.slice(0, 2)).toEqual([14, 0]);
+  expect(icmp.slice(4, 12)).toEqual([0, 9, 0, 3, 1, 2, 3, 4]);
+  // 2000 ms into the run's first day.
+  expect([icmp.slice(12, 16), icmp.slice(16, 20)]).toEqual([
+    [0, 0, 7, 208],
+    [0, 0, 7, 208],
+  ]);
 });

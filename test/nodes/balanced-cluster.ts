@@ -38,7 +38,12 @@ export interface BalancedCluster {
 /** A client on the nodes' own segment, a balancer beside it, two nodes, and a Deployment `web` whose pod runs on `alpha`. */
 export function balancedCluster(
   loadBalancer: ClusterSpec["loadBalancer"],
-  options: { readonly pins?: ClusterSpec["pins"]; readonly cni?: CniKind } = {},
+  options: {
+    readonly pins?: ClusterSpec["pins"];
+    readonly cni?: CniKind;
+    readonly vxlan?: ClusterSpec["vxlan"];
+    readonly timing?: ClusterSpec["timing"];
+  } = {},
 ): BalancedCluster {
   const network = new Network({ seed: 5 });
   const lan = network.addSwitch("lan");
@@ -60,6 +65,8 @@ export function balancedCluster(
     proxy: { clusterCidr: "10.180.0.0/16" },
     pins: { pods: { web: [{ node: "alpha" }] }, ...options.pins },
     ...(options.cni !== undefined && { cni: options.cni }),
+    ...(options.timing !== undefined && { timing: options.timing }),
+    ...(options.vxlan !== undefined && { vxlan: options.vxlan }),
     ...(loadBalancer !== undefined && { loadBalancer }),
     nodes: [node("alpha", "10.240.0.4/24", "10.180.1.0/24"), node("beta", "10.240.0.5/24", "10.180.2.0/24")],
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { describeEvent } from "../../src/explain/index.ts";
 import { address } from "../../src/netstack/index.ts";
 import { type Host, Network } from "../../src/nodes/index.ts";
 import { UdpRelay } from "../../src/nodes/udp-relay.ts";
@@ -28,6 +29,24 @@ describe("UdpRelay", () => {
     send();
     run(network, seconds(1));
     expect(heard).toEqual(["client: a", "client: b"]);
+  });
+
+  it("tells once for each client which socket of its own carries it", () => {
+    const { network, relay, client } = relayedNetwork();
+    const told: string[] = [];
+    network.events.read((event) => {
+      if (event.kind === "proxied") told.push(describeEvent(event).replace(/^\S+ /, ""));
+    });
+    relay.setTargets([{ address: address("10.0.0.11"), port: 7, text: "10.0.0.11:7" }]);
+    const socket = client.stack.udp.open({ port: 5000, onDatagram: () => {} });
+    for (const byte of [1, 2]) {
+      socket.send({ to: address("10.0.0.1"), port: 4000, payload: new Uint8Array([byte]) });
+      run(network, ms(50));
+    }
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatch(
+      /^relay #0 udp port 4000: 10\.0\.0\.1:\d+ > 10\.0\.0\.11:7 \(10\.0\.0\.11:7\) carries 10\.0\.0\.2:5000 > 10\.0\.0\.1:4000$/,
+    );
   });
 
   it("drops what it has no target for, and is silent once closed", () => {

@@ -358,3 +358,23 @@ test("any sequence of records comes out in time order, complete, with its commen
     }),
   );
 });
+
+test("frames are counted instead of recorded while the taker is behind, and the next record says how many are missing", () => {
+  let isBehind = false;
+  const { capture, finish } = bench({ isBehind: () => isBehind });
+  const a = capture.addPoint({ name: "a/eth0" });
+  capture.record(a, "in", frame(1000, "one"));
+  isBehind = true;
+  expect(capture.record(a, "in", frame(2000, "two"))).toBe(NOT_RECORDED);
+  capture.record(a, "in", frame(3000, "three"));
+  isBehind = false;
+  capture.record(a, "in", frame(4000, "four"));
+  capture.record(a, "in", frame(5000, "five"));
+  const file = finish();
+  expect(lines(file)).toEqual([
+    "1000 a/eth0 in 1 one",
+    "4000 a/eth0 in 1 four | 2 packets before this one are missing here: they were not read in time",
+    "5000 a/eth0 in 1 five",
+  ]);
+  expect(file.statistics.map(({ received, dropped }) => [received, dropped])).toEqual([[3n, 2n]]);
+});

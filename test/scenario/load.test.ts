@@ -14,7 +14,7 @@ describe("loadScenario()", () => {
     expect(scenario.machines.map(({ name, kind, sysctls }) => ({ name, kind, sysctls }))).toEqual([
       { name: "client", kind: "host", sysctls: {} },
       { name: "server", kind: "host", sysctls: {} },
-      { name: "edge", kind: "router", sysctls: { forwarding: true } },
+      { name: "edge", kind: "router", sysctls: { "net.ipv4.ip_forward": "1" } },
     ]);
     expect(scenario.machines[1]).toMatchObject({ servers: [{ kind: "echo", port: 80 }], aliases: ["www"] });
     expect(scenario.links).toEqual([
@@ -51,12 +51,38 @@ describe("loadScenario()", () => {
       "    aliases: [www]\n",
       '    sysctls: { net.netfilter.nf_conntrack_tcp_be_liberal: 1, net.netfilter.nf_conntrack_max: 8, net.ipv4.conf.all.rp_filter: 1, net.ipv4.ip_default_ttl: 32, net.ipv4.ip_local_port_range: "40000 40009" }\n    aliases: [www]\n',
     );
-    expect(load(text).machines[1]?.conntrack).toEqual({ tcpBeLiberal: true, max: 8 });
     expect(load(text).machines[1]?.sysctls).toEqual({
-      reversePathFilter: "strict",
-      defaultTtl: 32,
-      localPorts: [40000, 40009],
+      "net.netfilter.nf_conntrack_tcp_be_liberal": "1",
+      "net.netfilter.nf_conntrack_max": "8",
+      "net.ipv4.conf.all.rp_filter": "1",
+      "net.ipv4.ip_default_ttl": "32",
+      "net.ipv4.ip_local_port_range": "40000\t40009",
     });
+  });
+
+  it("gives every node the cluster's sysctls, and goes by the node's own first", () => {
+    const text = sampleWith(
+      "  nodes:\n",
+      "  sysctls: { net.netfilter.nf_conntrack_max: 64, net.bridge.bridge-nf-call-iptables: 0 }\n  nodes:\n",
+    ).replace("{ name: beta,", "{ name: beta, sysctls: { net.netfilter.nf_conntrack_max: 8 },");
+    expect(load(text).clusters[0]?.nodes.map(({ sysctls }) => sysctls)).toEqual([
+      { "net.netfilter.nf_conntrack_max": "64", "net.bridge.bridge-nf-call-iptables": "0" },
+      { "net.netfilter.nf_conntrack_max": "8", "net.bridge.bridge-nf-call-iptables": "0" },
+    ]);
+  });
+
+  it.each([
+    ["nf_conntrack_max: 8", 'unknown key "nf_conntrack_max"; did you mean "net.netfilter.nf_conntrack_max"?'],
+    ["net.ipv4.ip_fowrard: 1", 'unknown key "net.ipv4.ip_fowrard"; did you mean "net.ipv4.ip_forward"?'],
+    ["net.netfilter.nf_conntrack_count: 8", 'unknown key "net.netfilter.nf_conntrack_count"; did you mean'],
+    ["net.bridge.bridge-nf-call-iptables: 1", 'unknown key "net.bridge.bridge-nf-call-iptables"; there is '],
+    ["net.ipv4.ip_default_ttl: 256", "expected a TTL from 1 to 255, got 256"],
+    ["net.ipv4.ip_forward: true", "expected 0 or 1, got true"],
+    ["net.ipv4.tcp_congestion_control: bbr", 'expected cubic or reno, got "bbr"'],
+    ['net.ipv4.tcp_rmem: "1 2"', 'expected three sizes like "4096 131072 6291456", got "1 2"'],
+  ])("refuses the sysctl %s", (sysctl, message) => {
+    const text = sampleWith("    aliases: [www]\n", `    sysctls: { ${sysctl} }\n    aliases: [www]\n`);
+    expect(() => load(text)).toThrow(message);
   });
 
   it("reads rules as text and by table and chain alike", () => {
@@ -347,13 +373,13 @@ describe("loadScenario() refuses, with place and remedy,", () => {
       "a step that does two things",
       "    run: curl -s www\n",
       "    run: curl -s www\n    wait: 1s\n",
-      "lab.yaml:55:5: steps[0]: expected exactly one of run, kubectl, apply, wait and links, got run and wait",
+      "lab.yaml:55:5: steps[0]: expected exactly one of run, kubectl, apply, wait, links, fail and restore, got run and wait",
     ],
     [
       "a step that does nothing",
       "    run: curl -s www\n    on: client\n",
       "",
-      "lab.yaml:55:5: steps[0]: expected exactly one of run, kubectl, apply, wait and links, got none",
+      "lab.yaml:55:5: steps[0]: expected exactly one of run, kubectl, apply, wait, links, fail and restore, got none",
     ],
     [
       "a wait that somebody runs",

@@ -67,7 +67,11 @@ export function describeClock(name: string, create: () => ClockUnderTest): void 
       const due = after(clock.now(), ms(5));
       clock.timer(() => order.push("protocol"), "protocol").set(due);
       clock.timer(() => order.push("program"), "program").set(due);
-      const carrier: QueuedEvent = { time: due, order: 0, place: -1, fire: () => order.push("frame") };
+      const fire = (): void => {
+        clock.unschedule(carrier);
+        order.push("frame");
+      };
+      const carrier: QueuedEvent = { time: due, order: 0, place: -1, fire };
       clock.schedule(carrier, due);
       pass(ms(10));
       expect(order).toEqual(["frame", "program", "protocol"]);

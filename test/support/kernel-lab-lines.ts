@@ -1,4 +1,5 @@
 import {
+  ETHERNET_HEADER_LENGTH,
   formatIpv4,
   getU8,
   getU16,
@@ -8,7 +9,11 @@ import {
   isIcmpError,
   parseTcp,
   parseTcpOptions,
+  parseVxlan,
   readIpv4Header,
+  UDP_HEADER_LENGTH,
+  VXLAN_HEADER_LENGTH,
+  VXLAN_PORT,
 } from "../../src/netstack/index.ts";
 
 /*
@@ -62,16 +67,24 @@ export function pointLines(frames: readonly SeenFrame[], naming: Naming): PointL
 export class PortNames {
   readonly #fixed: ReadonlySet<number>;
   readonly #names = new Map<number, string>();
+  #drawn = 0;
 
   constructor(fixed: ReadonlySet<number>) {
     this.#fixed = fixed;
   }
 
+  /** Gives a number a name that others may have too: a tunnel's source port says nothing but that it belongs to a flow. */
+  call(port: number, name: string): void {
+    this.#names.set(port, name);
+  }
+
   of(port: number): string {
     if (this.#fixed.has(port)) return String(port);
-    const name = this.#names.get(port) ?? `P${this.#names.size + 1}`;
-    this.#names.set(port, name);
-    return name;
+    const known = this.#names.get(port);
+    if (known !== undefined) return known;
+    this.#drawn += 1;
+    this.#names.set(port, `P${this.#drawn}`);
+    return `P${this.#drawn}`;
   }
 }
 
@@ -80,7 +93,8 @@ interface Described {
   readonly line: string;
 }
 
-function describe({ ip: bytes }: SeenFrame, names: PortNames, { keepsAcks = false }: Naming): Described | undefined {
+function describe({ ip: bytes }: SeenFrame, names: PortNames, naming: Naming): Described | undefined {
+  const { keepsAcks = false } = naming;
   const ip = readIpv4Header(bytes, 0);
   if (ip.protocol === IGMP) return undefined;
   const at = ip.headerLength;
@@ -96,6 +110,13 @@ function describe({ ip: bytes }: SeenFrame, names: PortNames, { keepsAcks = fals
   ].join(" ");
   if (isLater) return { connection: keyOf(ip, undefined), line: `${pair(ip, undefined)} ${about}` };
   if (ip.protocol === IpProtocol.icmp) return describeIcmp(bytes, ip, about, names);
+  const inside = ip.protocol === IpProtocol.udp && !isFragment ? tunnelled(bytes, at, end) : undefined;
+  if (inside !== undefined) {
+    names.call(getU16(bytes, at), "flow");
+    const inner = describe({ time: 0, at: "", direction: "in", ip: inside.packet }, names, naming);
+    const outer = `${pair(ip, readPorts(bytes, at, names))} ${about}`;
+    return inner && { connection: inner.connection, line: `${outer} vxlan ${inside.vni} [${inner.line}]` };
+  }
   const ports =
     ip.protocol === IpProtocol.tcp || ip.protocol === IpProtocol.udp ? readPorts(bytes, at, names) : undefined;
   const line = `${pair(ip, ports)} ${about}`;
@@ -111,6 +132,16 @@ function describe({ ip: bytes }: SeenFrame, names: PortNames, { keepsAcks = fals
 }
 
 const IGMP = 2;
+
+/** The IPv4 packet in a VXLAN packet; both kinds of outer checksum, none and a right one, show in its line. */
+function tunnelled(bytes: Uint8Array, at: number, end: number): { vni: string; packet: Uint8Array } | undefined {
+  if (getU16(bytes, at + 2) !== VXLAN_PORT) return undefined;
+  const vxlan = parseVxlan(bytes, at + UDP_HEADER_LENGTH, end);
+  if (vxlan === undefined) return undefined;
+  const checksum = getU16(bytes, at + 6) === 0 ? "unsummed" : "summed";
+  const inner = at + UDP_HEADER_LENGTH + VXLAN_HEADER_LENGTH + ETHERNET_HEADER_LENGTH;
+  return { vni: `${vxlan.vni} ${checksum}`, packet: bytes.subarray(inner, end) };
+}
 
 interface Ports {
   readonly source: string;

@@ -31,8 +31,53 @@ function clusterNode(number: 1 | 2 | 3, pods: readonly string[]): Namespace {
   };
 }
 
-function pod(name: string, node: 1 | 2 | 3, last: number): Namespace {
-  const eth0 = veth(`node${node}/veth-${name}`, [`10.244.${node}.${last}/24`]);
+/** A node as flannel sets it up: its bridge, and a VXLAN device over which it reaches the other nodes' pods. */
+function flannelNode(number: 1 | 2 | 3, pods: readonly string[]): Namespace {
+  const node = clusterNode(number, pods);
+  const others = ([1, 2, 3] as const).filter((other) => other !== number);
+  const mac = (of: number): string => `66:00:0a:f0:00:0${of + 2}`;
+  const ends = others.map((other) => ({ mac: mac(other), inner: `10.244.${other}.0`, outer: `10.240.0.${other + 2}` }));
+  const local = `10.240.0.${number + 2}`;
+  const tunnel = { vni: 1, port: 4789, dev: "eth0", local, mac: mac(number), udpChecksum: true, ends };
+  const narrow = Object.entries(node.ifs).map(([name, own]) => [name, name === "eth0" ? own : { ...own, mtu: 1450 }]);
+  return {
+    ...node,
+    ifs: {
+      ...Object.fromEntries(narrow),
+      "flannel.1": { kind: "vxlan", mtu: 1450, addrs: [`10.244.${number}.0/32`], tunnel },
+    },
+    routes: [
+      "default via 10.240.0.1",
+      ...others.map((other) => `10.244.${other}.0/24 via 10.244.${other}.0 dev flannel.1 onlink`),
+    ],
+  };
+}
+
+/** A node as Calico sets it up: no bridge, a route to each pod by its veth pair, whose end answers ARP for 169.254.1.1. */
+function calicoNode(number: 1 | 2 | 3, pods: Readonly<Record<string, number>>): Namespace {
+  const node = clusterNode(number, Object.keys(pods));
+  const ends = Object.keys(pods).map((pod) => [`veth-${pod}`, veth(`${pod}/eth0`)] as const);
+  const proxies = ends.flatMap(([end]) => [
+    [`net.ipv4.conf.${end}.proxy_arp`, 1],
+    [`net.ipv4.neigh.${end}.proxy_delay`, 0],
+  ]);
+  return {
+    ifs: { eth0: veth(`sw/node${number}`, [`10.240.0.${number + 2}/24`]), ...Object.fromEntries(ends) },
+    routes: [
+      ...Object.entries(pods).map(([name, last]) => `10.244.${number}.${last} dev veth-${name}`),
+      ...(node.routes ?? []),
+    ],
+    sysctl: { ...NODE, ...Object.fromEntries(proxies) },
+  };
+}
+
+function routedPod(name: string, node: 1 | 2 | 3, last: number): Namespace {
+  const eth0 = veth(`node${node}/veth-${name}`, [`10.244.${node}.${last}/32`]);
+  return { ifs: { eth0 }, routes: ["169.254.1.1 dev eth0", "default via 169.254.1.1"], sysctl: DEFAULT_TTL };
+}
+
+function pod(name: string, node: 1 | 2 | 3, last: number, mtu = 1500): Namespace {
+  const eth0 = veth(`node${node}/veth-${name}`, [`10.244.${node}.${last}/24`], mtu);
   return { ifs: { eth0 }, routes: [`default via 10.244.${node}.1`], sysctl: DEFAULT_TTL };
 }
 
@@ -65,6 +110,30 @@ export const CLUSTER: Topology = {
   bb3: pod("bb3", 3, 8),
 };
 
+/** The same cluster, with flannel. */
+export const FLANNEL: Topology = {
+  ...CLUSTER,
+  node1: flannelNode(1, ["ep1", "bb1"]),
+  node2: flannelNode(2, ["ep2"]),
+  node3: flannelNode(3, ["bb3"]),
+  ep1: pod("ep1", 1, 5, 1450),
+  bb1: pod("bb1", 1, 8, 1450),
+  ep2: pod("ep2", 2, 5, 1450),
+  bb3: pod("bb3", 3, 8, 1450),
+};
+
+/** The same cluster, with Calico and without tunnels. */
+export const CALICO: Topology = {
+  ...CLUSTER,
+  node1: calicoNode(1, { ep1: 5, bb1: 8 }),
+  node2: calicoNode(2, { ep2: 5 }),
+  node3: calicoNode(3, { bb3: 8 }),
+  ep1: routedPod("ep1", 1, 5),
+  bb1: routedPod("bb1", 1, 8),
+  ep2: routedPod("ep2", 2, 5),
+  bb3: routedPod("bb3", 3, 8),
+};
+
 /** A home behind a NAT router; two routers of the provider with a narrow link between them; two addresses of one server. */
 export const HOME: Topology = {
   pc1: { ifs: { eth0: veth("lan/pc1", ["192.168.1.10/24"]) }, routes: ["default via 192.168.1.1"] },
@@ -95,5 +164,33 @@ export const HOME: Topology = {
   srv: {
     ifs: { eth0: veth("core/srv0", ["198.51.100.79/24", "198.51.100.80/24"]) },
     routes: ["default via 198.51.100.1"],
+  },
+};
+
+/** A PC behind two routers; the server has a second way, around the outer one, by which it answers the PC. */
+export const TWO_ROUTERS: Topology = {
+  pc: {
+    ifs: { eth0: veth("inner/lan0", ["192.168.1.10/24"]) },
+    routes: ["default via 192.168.1.1"],
+    sysctl: DEFAULT_TTL,
+  },
+  inner: {
+    ifs: {
+      lan0: veth("pc/eth0", ["192.168.1.1/24"]),
+      up0: veth("outer/dn0", ["100.64.0.2/24"]),
+      alt0: veth("srv/eth1", ["100.65.0.1/24"]),
+    },
+    routes: ["default via 100.64.0.1", "100.65.0.79/32 via 100.64.0.1"],
+    sysctl: FORWARDING,
+  },
+  outer: {
+    ifs: { dn0: veth("inner/up0", ["100.64.0.1/24"]), wan0: veth("srv/eth0", ["203.0.113.7/24"], 1400) },
+    routes: ["192.168.1.0/24 via 100.64.0.2", "100.65.0.79/32 via 203.0.113.79"],
+    sysctl: FORWARDING,
+  },
+  srv: {
+    ifs: { eth0: veth("outer/wan0", ["203.0.113.79/24"]), eth1: veth("inner/alt0", ["100.65.0.79/24"]) },
+    routes: ["192.168.1.0/24 via 100.65.0.1", "100.64.0.0/24 via 203.0.113.7"],
+    sysctl: DEFAULT_TTL,
   },
 };

@@ -152,9 +152,19 @@ export class KernelLab {
     const bridged = { "net.bridge.bridge-nf-call-iptables": 0, ...sysctl };
     const values = Object.entries({ ...SYSCTLS, ...bridged }).map(([key, value]) => `${key}=${value}`);
     const lines = ["link set lo up"];
+    const entries: string[] = [];
     for (const [ifname, { kind, mtu }] of Object.entries(ifs))
       if (kind === "bridge") lines.push(`link add ${ifname} mtu ${mtu} type bridge mcast_snooping 0 forward_delay 0`);
-    for (const [ifname, { kind, addrs, ports = [] }] of Object.entries(ifs)) {
+    for (const [ifname, { kind, addrs, mtu, ports = [], tunnel }] of Object.entries(ifs)) {
+      if (kind === "vxlan" && tunnel !== undefined) {
+        const { vni, port, dev, local, mac, udpChecksum, ends } = tunnel;
+        const checksum = udpChecksum ? "udpcsum" : "noudpcsum";
+        lines.push(
+          `link add ${ifname} address ${mac} mtu ${mtu} type vxlan id ${vni} dev ${dev} local ${local} dstport ${port} nolearning ${checksum}`,
+          ...ends.map((end) => `neighbour add ${end.inner} lladdr ${end.mac} dev ${ifname} nud permanent`),
+        );
+        entries.push(...ends.map((end) => `fdb add ${end.mac} dev ${ifname} dst ${end.outer}`));
+      }
       for (const port of ports) lines.push(`link set ${port} master ${ifname}`);
       for (const address of addrs) lines.push(`address add ${address} dev ${ifname}`);
       if (kind === "veth" && ifs[ifname]?.hairpin) lines.push(`link set ${ifname} type bridge_slave hairpin on`);
@@ -167,6 +177,7 @@ export class KernelLab {
       "sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1",
       `sysctl -q -w ${values.join(" ")}`,
       `ip -batch - <<'END'\n${lines.join("\n")}\nEND`,
+      `bridge -batch - <<'END'\n${entries.join("\n")}\nEND`,
       `${PYTHON} ${AGENT} quiet ${Object.keys(ifs).join(" ")}`,
     ];
     await run("ip", ["netns", "exec", namespace(name), "sh", "-ec", script.join("\n")]);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseIptablesSave } from "../../src/nat/index.ts";
 import {
+  address,
   cidr,
   EVERYWHERE,
   formatIpv4,
@@ -11,6 +12,7 @@ import {
   type PacketEvent,
   parseInterfaceAddress,
   parseIpv4,
+  parseMac,
   parseTcp,
   parseTcpOptions,
   readIpv4Header,
@@ -25,12 +27,25 @@ import type { SeenFrame } from "./kernel-lab-lines.ts";
  */
 
 interface TranscriptInterface {
-  readonly kind: "veth" | "bridge";
+  readonly kind: "veth" | "bridge" | "vxlan";
   readonly peer?: string;
   readonly mtu: number;
   readonly addrs: readonly string[];
   readonly ports?: readonly string[];
   readonly hairpin?: boolean;
+  readonly tunnel?: TranscriptTunnel;
+}
+
+/** A VXLAN device as flannel sets it up: nothing learnt, every other end known. */
+interface TranscriptTunnel {
+  readonly vni: number;
+  readonly port: number;
+  /** The interface with the outer address. */
+  readonly dev: string;
+  readonly local: string;
+  readonly mac: string;
+  readonly udpChecksum: boolean;
+  readonly ends: readonly { readonly mac: string; readonly inner: string; readonly outer: string }[];
 }
 
 /** A host: its interfaces, routes as `ip route add` takes them, and kernel parameters. */
@@ -113,6 +128,7 @@ export class TranscriptWorld {
     for (const [name, namespace] of Object.entries(transcript.topology))
       this.#addLinks(name, namespace, transcript.topology);
     for (const [name, namespace] of Object.entries(transcript.topology)) this.#addRoutes(name, namespace);
+    for (const [name, { sysctl = {} }] of Object.entries(transcript.topology)) this.#answerForGateways(name, sysctl);
     for (const [name, lines] of Object.entries(transcript.rules)) {
       this.host(name).setRules(parseIptablesSave(lines.join("\n"), {}).ruleset);
     }
@@ -173,6 +189,10 @@ export class TranscriptWorld {
         this.#bridge(name, namespace, ifname);
         continue;
       }
+      if (each.kind === "vxlan") {
+        this.#addTunnel(host, ifname, each);
+        continue;
+      }
       const [peerName = "", peerIf = ""] = (each.peer ?? "").split("/");
       const peer = topology[peerName];
       if (
@@ -230,13 +250,36 @@ export class TranscriptWorld {
     return Object.entries(namespace.ifs).find(([, each]) => each.ports?.includes(port))?.[0];
   }
 
+  #addTunnel(host: Host, name: string, { tunnel, addrs, mtu }: TranscriptInterface): void {
+    if (tunnel === undefined) return;
+    const { vni, port, udpChecksum } = tunnel;
+    const [local, own] = [address(tunnel.local), parseMac(tunnel.mac)!];
+    const addresses = addrs.map((text) => parseInterfaceAddress(text)!);
+    const device = host.addVxlan({ name, vni, port, local, udpChecksum, mac: own, addresses, mtu, learns: false });
+    for (const { mac: end, inner, outer } of tunnel.ends) {
+      device.addEntry(parseMac(end)!, address(outer));
+      host.stack.link.neighbours.setPermanent(host.stack.interface(name)!, address(inner), parseMac(end)!);
+    }
+  }
+
+  /** proxy_arp, of which only the pods' gateway is asked for. */
+  #answerForGateways(name: string, sysctl: Readonly<Record<string, number>>): void {
+    const { stack } = this.host(name);
+    for (const [key, value] of Object.entries(sysctl)) {
+      const end = /^net\.ipv4\.conf\.(\S+)\.proxy_arp$/.exec(key)?.[1];
+      if (end !== undefined && value === 1) stack.link.answerFor(stack.interface(end)!, address("169.254.1.1"));
+    }
+  }
+
   #addRoutes(name: string, { routes = [] }: Namespace): void {
-    const { addressing } = this.host(name).stack;
+    const { stack } = this.host(name);
+    const { addressing } = stack;
     for (const text of routes) {
-      const [to = "", via = ""] = text.split(" via ");
-      const gateway = parseIpv4(via)!;
-      const out = addressing.hop(gateway)!.out;
-      addressing.routes.add({ destination: to === "default" ? EVERYWHERE : cidr(to), out, via: gateway });
+      const [, to = "", via, dev] = /^(\S+)(?: via (\S+))?(?: dev (\S+))?(?: onlink)?$/.exec(text) ?? [];
+      const gateway = via === undefined ? undefined : parseIpv4(via)!;
+      const out = dev === undefined ? addressing.hop(gateway!)!.out : stack.interface(dev)!;
+      const destination = to === "default" ? EVERYWHERE : cidr(to.includes("/") ? to : `${to}/32`);
+      addressing.routes.add({ destination, out, ...(gateway !== undefined && { via: gateway }) });
     }
   }
 }

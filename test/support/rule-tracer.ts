@@ -207,7 +207,7 @@ function matchModule(walk: Walk, match: Match, state: State): "yes" | "no" | "ma
       return yesOrNo(range === undefined || (state.port >= range.from && state.port <= range.to));
     }
     case "mark":
-      return yesOrNo(((state.mark & match.mask) === match.value) !== (match.not === true));
+      return yesOrNo(((state.mark & match.mask) >>> 0 === match.value) !== (match.not === true));
     case "conntrack": {
       const now = state.translated ? ["NEW", "DNAT"] : ["NEW"];
       const wanted = match.state;

@@ -161,7 +161,7 @@ export class TcpPipe {
   }
 
   #listen(segment: Segment): void {
-    const heard = this.listener.receive(segment, this.now, { mtu: this.#options.mtu ?? 1500 });
+    const heard = this.listener.receive(segment, this.now, { mtu: this.#options.mtu ?? 1500, flow: 0 });
     if (heard.kind !== "connection") return;
     this.server = newEnd("server", heard.connection);
     this.onServer?.(this.server);

@@ -327,7 +327,7 @@ export function answering(
       length: 0,
     },
     START,
-    { mtu },
+    { mtu, flow: 0 },
   );
   if (heard.kind !== "connection") throw new TypeError("Cannot start the script: the listener took no connection");
   const script = new TcpScript(heard.connection);

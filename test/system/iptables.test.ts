@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatRule, formatRuleset } from "../../src/nat/iptables-format.ts";
@@ -13,6 +14,11 @@ import { IPSETS, OTHER_CHAIN, type RulePlace, ruleArbitrary } from "../support/r
  */
 
 type Backend = "nft" | "legacy";
+
+const DUMP_DIRECTORY = new URL("../support/dumps/", import.meta.url);
+const DUMPS = readdirSync(DUMP_DIRECTORY).map(
+  (file) => [file, readFileSync(new URL(file, DUMP_DIRECTORY), "utf8")] as const,
+);
 
 const missing = whatIsMissing();
 if (missing !== undefined) {
@@ -47,6 +53,11 @@ describe.skipIf(missing !== undefined).each<Backend>(["nft", "legacy"])(
       expect(natscope(text)).toEqual(linux(backend, text));
     });
 
+    test.each(DUMPS)("what natscope models of the dump of %s comes back as it prints it", (_, dump) => {
+      const text = formatRuleset(parseIptablesSave(dump, { lenient: true }).ruleset);
+      expect(byTable(text)).toEqual(linux(backend, text, setsFor(text)));
+    });
+
     test.each(REFUSED_RULES)("both refuse %s: %s", (place, line) => {
       const [table, chain] = place.split(" ");
       const text = `*${table}\n:X - [0:0]\n-A ${chain} ${line}\nCOMMIT\n`;
@@ -55,6 +66,14 @@ describe.skipIf(missing !== undefined).each<Backend>(["nft", "legacy"])(
     });
   },
 );
+
+/** The sets that rules name, each of a type that has as many parts as the rules ask for. */
+function setsFor(text: string): string[] {
+  const types = ["hash:net", "hash:ip,port", "hash:ip,port,ip"];
+  const asked = text.matchAll(/--match-set (\S+) (\S+)/g);
+  const parts = new Map(Array.from(asked, ([, name = "", flags = ""]) => [name, flags.split(",").length] as const));
+  return [...parts].map(([name, count]) => `'${name}' ${types[count - 1]}`);
+}
 
 /** Tables by name and lines in order: the legacy backend prints tables in the order in which the kernel loaded them. */
 function byTable(text: string): string[] {
@@ -66,8 +85,8 @@ function natscope(text: string): string[] {
   return byTable(formatRuleset(parseIptablesSave(text).ruleset));
 }
 
-function linux(backend: Backend, text: string): string[] {
-  const sets = IPSETS.map((set) => `ipset create ${set}`).join("\n");
+function linux(backend: Backend, text: string, named: readonly string[] = IPSETS): string[] {
+  const sets = named.map((set) => `ipset create ${set}`).join("\n");
   const script = `set -e\n${sets}\niptables-${backend}-restore\niptables-${backend}-save`;
   const saved = execFileSync("unshare", ["--net", "sh", "-c", script], {
     input: text,

@@ -1,53 +1,17 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readCapture } from "../../src/pcap/index.ts";
+import { asUser, type Ended, isRoot, MAIN, missingFor, natscope, run } from "./live-shell.ts";
 import { bodyHash, type RealServer, realServer } from "./real-server.ts";
 
 /*
  * Real programs in the emulated network. Everything happens in network namespaces of its own; the machine's network is not touched.
  */
 
-const MAIN = process.env.NATSCOPE_MAIN ?? resolve(import.meta.dirname, "../../dist/bin/natscope.js");
-const isRoot = process.getuid?.() === 0;
-
-const missing = [
-  ...["curl", "ping", "traceroute", "unshare", "ip", "setpriv"].filter(
-    (program) => spawnSync(program, ["--version"]).error !== undefined,
-  ),
-  ...(existsSync(MAIN) ? [] : ["dist (npm run build)"]),
-  ...(spawnSync("unshare", ["--user", "--map-root-user", "--net", "--mount", "true"]).status === 0
-    ? []
-    : ["user namespaces"]),
-];
-if (missing.length > 0) {
-  const message = `missing: ${missing.join(", ")}`;
-  if (process.env.CI) throw new Error(message);
-  console.warn(`test/system/tun.test.ts is skipped: ${message}`);
-}
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a program to its end without blocking: a server may have to answer it. */
-function run(words: readonly string[]): Promise<Ended> {
-  const [program = "", ...rest] = words;
-  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  return new Promise((done) => child.once("close", (code) => done({ code, stdout, stderr })));
-}
-
-/** As an ordinary user, where the tests run as root. */
-const asUser = isRoot ? ["runuser", "-u", "nobody", "--"] : [];
-const natscope = [process.execPath, MAIN];
+const missing = missingFor("test/system/tun.test.ts", ["curl", "ping", "traceroute"]);
 
 /** What a shell line prints in the client's place. */
 function inside(line: string, options: readonly string[] = [], as: readonly string[] = asUser): Promise<Ended> {
@@ -87,6 +51,26 @@ describe.skipIf(missing.length > 0)("natscope shell", () => {
     ]);
     expect(stdout.split("\n").slice(0, 3)).toEqual(["CLIENT VALUES:", "client_address=10.180.1.1", "command=GET"]);
     expect(code).toBe(0);
+  });
+
+  test("lets it ask a load balancer, which picks any of the nodes", async () => {
+    const { stdout, stderr } = await run([
+      ...asUser,
+      ...natscope,
+      "shell",
+      "loadbalancer",
+      "--",
+      "curl",
+      "-s",
+      "203.0.113.140",
+    ]);
+    expect(stdout).toMatch(/^client_address=(10\.180\.1\.1|10\.240\.0\.[35])$/m);
+    expect(stderr).toBe("");
+  });
+
+  test("says which of a router's interfaces the kernel gets", async () => {
+    const { stderr, code } = await run([...asUser, ...natscope, "shell", "nodeport", "--as", "edge", "--", "true"]);
+    expect([code, stderr]).toEqual([0, "note: eth0 of edge is the kernel's; eth1 stays with the emulated host\n"]);
   });
 
   test.each(ways)("runs the tutorial's loop as it is typed, by %s", async (_, options, as) => {
@@ -182,7 +166,7 @@ describe.skipIf(missing.length > 0)("natscope shell", () => {
     const before = shellFolders();
     const mark = join(folder, "ended");
     const line = `trap 'echo hung up > ${mark}; exit' HUP; echo ready; while :; do sleep 0.05; done`;
-    const child = spawn(natscope[0] ?? "", [MAIN, "shell", "nodeport", "--", "bash", "-c", line], {
+    const child = spawn(process.execPath, [MAIN, "shell", "nodeport", "--", "bash", "-c", line], {
       stdio: ["ignore", "pipe", "ignore"],
     });
     await new Promise((ready) => child.stdout.once("data", ready));

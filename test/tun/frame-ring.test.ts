@@ -46,6 +46,14 @@ describe("FrameRing", () => {
     expect(write(writer, new Uint8Array(20))).toBe(true);
   });
 
+  it("holds so many frames and no more, however short, when told what a record takes up at least", () => {
+    const memory = ringMemory(64);
+    const [writer, reader] = [new FrameRing(memory, 16), new FrameRing(memory, 16)];
+    const written = [1, 2, 3, 4, 5].map((number) => write(writer, Uint8Array.of(number)));
+    expect(written).toEqual([true, true, true, true, false]);
+    expect([1, 2, 3, 4].map(() => take(reader)?.[0])).toEqual([1, 2, 3, 4]);
+  });
+
   it("lets the reader sleep only while there is nothing, and has the writer wake it once", () => {
     const { writer, reader } = ends(64);
     write(writer, Uint8Array.of(1));

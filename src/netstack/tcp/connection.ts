@@ -1,6 +1,6 @@
 import type { Duration, Time } from "../../sim/index.ts";
 import { decideAck, noteRead } from "./delayed-ack.ts";
-import { openActively, openPassively } from "./handshake.ts";
+import { openActively, openAnswered, openPassively } from "./handshake.ts";
 import { fragmentationNeeded, type IcmpErrorKind, icmpError } from "./icmp-errors.ts";
 import { type Discard, segmentArrives } from "./receive.ts";
 import { rightSize } from "./right-sizing.ts";
@@ -37,6 +37,9 @@ export interface TcpInfo {
   readonly unsent: number;
   readonly sendWindow: number;
   readonly receiveWindow: number;
+  /** Sequence numbers: RFC 9293's SND.NXT and RCV.NXT. */
+  readonly sendNext: number;
+  readonly receiveNext: number;
 }
 
 /** A listener's part in a passive open. */
@@ -97,6 +100,14 @@ export class TcpConnection {
     this.#opener = opener;
     this.#tcb.admit = () => opener.admits();
     openPassively(this.#tcb, syn, iss);
+  }
+
+  /** Passive OPEN by a SYN that was answered with the number `iss` already, for {@link TcpListener}: the next segment completes the handshake. */
+  resume(syn: Segment, now: Time, opener: PassiveOpener, iss: Seq): void {
+    this.#tcb.now = now;
+    this.#opener = opener;
+    this.#tcb.admit = () => opener.admits();
+    openAnswered(this.#tcb, syn, iss);
   }
 
   /** A segment has arrived, its checksum right. Returns why it was discarded, when it was. */
@@ -255,6 +266,8 @@ export class TcpConnection {
       unsent,
       sendWindow: tcb.snd.wnd,
       receiveWindow: offeredWindow(tcb),
+      sendNext: tcb.snd.nxt,
+      receiveNext: tcb.rcv.nxt,
     };
   }
 

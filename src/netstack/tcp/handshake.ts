@@ -39,6 +39,14 @@ export function openPassively(tcb: Tcb, syn: Segment, iss: Seq | undefined): voi
   sendFirst(tcb, TcpFlag.syn | TcpFlag.ack);
 }
 
+/** The same for a SYN that was answered before anything was known of the connection: the SYN-ACK is on its way, and nobody knows since when. */
+export function openAnswered(tcb: Tcb, syn: Segment, iss: Seq): void {
+  openPassively(tcb, syn, iss);
+  tcb.outbox.length = 0;
+  const record = tcb.flight.first;
+  if (record !== undefined) record.repeated = true;
+}
+
 function restart(tcb: Tcb, iss: Seq): void {
   const { snd, recovery } = tcb;
   snd.iss = iss;

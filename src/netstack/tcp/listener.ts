@@ -2,16 +2,30 @@ import type { Random, Time } from "../../sim/index.ts";
 import { TcpFlag } from "../wire/tcp.ts";
 import { type PassiveOpener, TcpConnection } from "./connection.ts";
 import { has, resetFor, type Segment } from "./segment.ts";
-import type { Seq } from "./seq.ts";
+import { type Seq, seqAdd } from "./seq.ts";
 import type { TcpSettings } from "./settings.ts";
+import { SynCookies } from "./syn-cookies.ts";
 
-/** What a listener does with a segment: a new connection, to be entered in the owner's table and drained; a RST to send; or nothing. */
+/** What a listener does with a segment: a new connection, to be entered in the owner's table and drained; a segment to send; or nothing. */
 export type Heard =
   | { readonly kind: "connection"; readonly connection: TcpConnection }
+  /** A connection that began with a SYN cookie: enter it, then give it the segment, which completes the handshake. */
+  | { readonly kind: "resumed"; readonly connection: TcpConnection }
+  /** A SYN-ACK of which nothing is kept. */
+  | { readonly kind: "cookie"; readonly segment: Segment }
   | { readonly kind: "reset"; readonly segment: Segment }
   | { readonly kind: "dropped"; readonly reason: ListenerDrop };
 
 export type ListenerDrop = "tcp-reset" | "tcp-without-ack" | "tcp-syn-queue-full" | "tcp-accept-queue-full";
+
+/** What the owner knows of a segment's way. */
+export interface SegmentPath {
+  readonly mtu: number;
+  /** Stands for both endpoints in SYN cookies. */
+  readonly flow: number;
+  /** From `reopenSequence`, when the SYN replaces a connection in TIME-WAIT. */
+  readonly iss?: Seq | undefined;
+}
 
 export interface TcpListenerOptions {
   readonly random: Random;
@@ -27,27 +41,41 @@ export class TcpListener implements PassiveOpener {
   readonly #options: TcpListenerOptions;
   readonly #underWay = new Set<TcpConnection>();
   readonly #complete: TcpConnection[] = [];
+  readonly #cookies: SynCookies;
 
   constructor(options: TcpListenerOptions) {
     this.#options = options;
+    this.#cookies = new SynCookies(options);
   }
 
-  /** A segment for which there is no connection. `iss` comes from `reopenSequence` when the SYN replaces a connection in TIME-WAIT. */
-  receive(segment: Segment, now: Time, path: { readonly mtu: number; readonly iss?: Seq | undefined }): Heard {
+  /** A segment for which there is no connection. */
+  receive(segment: Segment, now: Time, path: SegmentPath): Heard {
     if (has(segment, TcpFlag.rst)) return { kind: "dropped", reason: "tcp-reset" };
-    if (has(segment, TcpFlag.ack)) {
-      const reset = resetFor(segment);
-      return reset === undefined ? { kind: "dropped", reason: "tcp-reset" } : { kind: "reset", segment: reset };
-    }
+    if (has(segment, TcpFlag.ack)) return this.#resume(segment, now, path) ?? refuse(segment);
     if (!has(segment, TcpFlag.syn)) return { kind: "dropped", reason: "tcp-without-ack" };
     if (!this.admits()) return { kind: "dropped", reason: "tcp-accept-queue-full" };
-    if (this.#underWay.size >= Math.max(1, this.#options.backlog))
-      return { kind: "dropped", reason: "tcp-syn-queue-full" };
-    const { random, settings } = this.#options;
+    const { random, settings, backlog } = this.#options;
+    if (this.#underWay.size >= Math.max(1, backlog)) {
+      if (!settings.synCookies || path.iss !== undefined) return { kind: "dropped", reason: "tcp-syn-queue-full" };
+      return { kind: "cookie", segment: this.#cookies.answer(segment, path, now) };
+    }
     const connection = new TcpConnection({ random, settings, mtu: path.mtu, now });
     this.#underWay.add(connection);
     connection.answer(segment, now, this, path.iss);
     return { kind: "connection", connection };
+  }
+
+  /** The connection whose SYN was answered with a cookie, if `ack` brings a right one (`cookie_v4_check`). */
+  #resume(ack: Segment, now: Time, path: SegmentPath): Heard | undefined {
+    if (has(ack, TcpFlag.syn)) return undefined;
+    const syn = this.#cookies.synOf(ack, path.flow, now);
+    if (syn === undefined) return undefined;
+    if (!this.admits()) return { kind: "dropped", reason: "tcp-accept-queue-full" };
+    const { random, settings } = this.#options;
+    const timestampOffset = this.#cookies.timestampOffset(path.flow);
+    const connection = new TcpConnection({ random, settings, mtu: path.mtu, now, timestampOffset });
+    connection.resume(syn, now, this, seqAdd(ack.acknowledgment, -1));
+    return { kind: "resumed", connection };
   }
 
   /** The connection that has waited longest, for the program; it sets its upcalls and looks what there is to read. */
@@ -83,4 +111,9 @@ export class TcpListener implements PassiveOpener {
   failed(connection: TcpConnection): void {
     this.#underWay.delete(connection);
   }
+}
+
+function refuse(segment: Segment): Heard {
+  const reset = resetFor(segment);
+  return reset === undefined ? { kind: "dropped", reason: "tcp-reset" } : { kind: "reset", segment: reset };
 }

@@ -33,6 +33,8 @@ export interface TcpSettings {
   readonly synLinearTimeouts: number;
   /** tcp_syn_retries: repetitions after the linear ones. With the defaults a SYN is repeated ten times and given up after 131 s. */
   readonly synRetries: number;
+  /** tcp_syncookies: a listener whose queue of handshakes is full answers with SYN cookies. */
+  readonly synCookies: boolean;
   /** tcp_synack_retries */
   readonly synAckRetries: number;
   /** tcp_retries2: a connection ends after as much time as so many doublings of the least timeout take, 924.6 s for 15. */
@@ -67,6 +69,7 @@ export const LINUX_TCP: TcpSettings = {
   initialWindow: 10,
   synLinearTimeouts: 4,
   synRetries: 6,
+  synCookies: true,
   synAckRetries: 5,
   retries: 15,
   orphanRetries: 8,

@@ -177,6 +177,8 @@ export interface TcpConnectionOptions {
   /** TCP_NODELAY: small segments are sent at once. */
   readonly noDelay?: boolean;
   readonly keepAlive?: KeepAlive;
+  /** Added to the clock for timestamps; drawn when left out. */
+  readonly timestampOffset?: number;
 }
 
 export function newTcb(options: TcpConnectionOptions): Tcb {
@@ -194,7 +196,13 @@ export function newTcb(options: TcpConnectionOptions): Tcb {
     keepAlive: options.keepAlive ?? settings.keepAlive,
     snd: newSendSpace(iss, mtu),
     rcv: newReceiveSpace(settings, mtu),
-    timestamps: { on: settings.timestamps, offset: random.u32(), recent: 0, recentAt: now, echo: 0 },
+    timestamps: {
+      on: settings.timestamps,
+      offset: options.timestampOffset ?? random.u32(),
+      recent: 0,
+      recentAt: now,
+      echo: 0,
+    },
     sackPermitted: settings.selectiveAcks,
     windowScaling: settings.windowScaling,
     sendQueue: new SendQueue(),

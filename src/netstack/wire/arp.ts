@@ -18,6 +18,7 @@ const HARDWARE_ETHERNET = 1;
 
 export const ArpOperation = { request: 1, reply: 2 } as const;
 
+/** An ARP packet for IPv4 over Ethernet, RFC 826. */
 export interface ArpPacket {
   readonly operation: number;
   readonly senderMac: MacAddress;
@@ -53,6 +54,7 @@ export function emitArp(packet: ArpPacket, bytes: Uint8Array, at: number): void 
   setU32(bytes, at + TARGET_IP, packet.targetIp);
 }
 
+/** In words, as tcpdump has it. */
 export function describeArp(packet: ArpPacket): string {
   const target = formatIpv4(packet.targetIp);
   const sender = formatIpv4(packet.senderIp);

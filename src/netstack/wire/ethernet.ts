@@ -9,8 +9,10 @@ export const ETHERNET_HEADER_LENGTH = 14;
 /** An 802.1Q tag: two bytes of priority and VLAN number, then the type of what follows. */
 export const VLAN_TAG_LENGTH = 4;
 
+/** Numbers of the protocols in a frame. */
 export const EtherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, serviceVlan: 0x88a8, ipv6: 0x86dd } as const;
 
+/** An Ethernet header, without VLAN tags. */
 export interface EthernetHeader {
   readonly destination: MacAddress;
   readonly source: MacAddress;
@@ -49,6 +51,7 @@ export function networkLayer(bytes: Uint8Array, at: number, end: number): { type
   return undefined;
 }
 
+/** In one line. */
 export function describeEthernet(header: EthernetHeader): string {
   return `${formatMac(header.source)} > ${formatMac(header.destination)} type 0x${header.type.toString(16).padStart(4, "0")}`;
 }

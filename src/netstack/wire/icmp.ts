@@ -8,6 +8,7 @@ const CHECKSUM = 2;
 const REST = 4;
 export const ICMP_HEADER_LENGTH = 8;
 
+/** Numbers of ICMP messages. */
 export const IcmpType = {
   echoReply: 0,
   unreachable: 3,
@@ -33,6 +34,7 @@ export const UnreachableCode = {
 
 export const TimeExceededCode = { ttl: 0, reassembly: 1 } as const;
 
+/** An ICMP header, RFC 792; `rest` is its second word. */
 export interface IcmpHeader {
   readonly type: number;
   readonly code: number;
@@ -80,6 +82,7 @@ export function isIcmpError(type: number): boolean {
   );
 }
 
+/** In one line. */
 export function describeIcmp(header: IcmpHeader): string {
   const echo = `id ${header.rest >>> 16} seq ${header.rest & 0xffff}`;
   if (header.type === IcmpType.echoRequest) return `ICMP echo request ${echo}`;

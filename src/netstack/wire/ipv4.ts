@@ -1,5 +1,5 @@
 import { getU8, getU16, getU32, setU8, setU16, setU32 } from "../bytes.ts";
-import { checksum, fillChecksum } from "../checksum.ts";
+import { fillChecksum, finishChecksum, sumData, sumWords } from "../checksum.ts";
 import { formatIpv4, type Ipv4Address, ipv4 } from "../ipv4-address.ts";
 
 /**
@@ -28,12 +28,14 @@ const DESTINATION = 16;
 export const IPV4_HEADER_LENGTH = 20;
 export const IPV4_LONGEST_HEADER = 60;
 
+/** Numbers of the protocols in an IP packet. */
 export const IpProtocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, gre: 47, sctp: 132 } as const;
 
 const DONT_FRAGMENT = 0x4000;
 const MORE_FRAGMENTS = 0x2000;
 const OFFSET_MASK = 0x1fff;
 
+/** An IPv4 header, RFC 791, without its options. */
 export interface Ipv4Header {
   readonly headerLength: number;
   readonly typeOfService: number;
@@ -58,21 +60,25 @@ export type Ipv4Fault =
   | "ip-bad-length"
   | "ip-bad-checksum";
 
-/** The first fault of the packet at `at`, in the order in which `ip_rcv_core` (net/ipv4/ip_input.c) looks; `undefined` when it is sound. */
-export function ipv4Fault(bytes: Uint8Array, at: number, end: number): Ipv4Fault | undefined {
+/**
+ * The first fault of the packet at `at`, in the order in which `ip_rcv_core` (net/ipv4/ip_input.c) looks; `undefined` when it is sound. A frame's `data`
+ * makes it quicker.
+ */
+export function ipv4Fault(bytes: Uint8Array, at: number, end: number, data?: DataView): Ipv4Fault | undefined {
   if (end - at < IPV4_HEADER_LENGTH) return "ip-truncated";
   const first = getU8(bytes, at + VERSION_IHL);
   if (first >>> 4 !== 4) return "ip-bad-version";
   const headerLength = (first & 15) * 4;
   if (headerLength < IPV4_HEADER_LENGTH) return "ip-bad-header-length";
   if (end - at < headerLength) return "ip-truncated";
-  if (checksum(bytes, at, at + headerLength) !== 0) return "ip-bad-checksum";
+  const sum = data === undefined ? sumWords(bytes, at, at + headerLength) : sumData(data, at, at + headerLength, 0);
+  if (finishChecksum(sum) !== 0) return "ip-bad-checksum";
   const totalLength = getU16(bytes, at + TOTAL_LENGTH);
   if (totalLength < headerLength) return "ip-bad-length";
   return totalLength > end - at ? "ip-truncated" : undefined;
 }
 
-/** Reads the header at `at`; `undefined` when the packet has a fault, see {@link ipv4Fault}. */
+/** Reads the header at `at`; `undefined` when the packet has a fault, see `ipv4Fault`. */
 export function parseIpv4Header(bytes: Uint8Array, at: number, end: number): Ipv4Header | undefined {
   return ipv4Fault(bytes, at, end) === undefined ? readIpv4Header(bytes, at) : undefined;
 }
@@ -111,11 +117,17 @@ export function emitIpv4Header(header: Ipv4Header, bytes: Uint8Array, at: number
   setU32(bytes, at + DESTINATION, header.destination);
 }
 
+/** Writes a computed checksum. */
+export function setIpv4Checksum(bytes: Uint8Array, at: number, sum: number): void {
+  setU16(bytes, at + CHECKSUM, sum);
+}
+
 /** Computes and writes the header's checksum. */
 export function fillIpv4Checksum(bytes: Uint8Array, at: number): void {
   fillChecksum(bytes, at + CHECKSUM, { at, end: at + (getU8(bytes, at + VERSION_IHL) & 15) * 4 });
 }
 
+/** In one line. */
 export function describeIpv4(header: Ipv4Header): string {
   const fragment =
     header.moreFragments || header.fragmentOffset > 0

@@ -10,6 +10,7 @@ export interface SackBlock {
   readonly end: number;
 }
 
+/** The options of a segment that natscope reads; others are skipped. */
 export interface TcpOptions {
   readonly mss?: number;
   readonly windowScale?: number;

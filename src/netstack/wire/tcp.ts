@@ -26,8 +26,10 @@ const URGENT_POINTER = 18;
 export const TCP_HEADER_LENGTH = 20;
 export const TCP_LONGEST_HEADER = 60;
 
+/** Bits of the flags. */
 export const TcpFlag = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128 } as const;
 
+/** A TCP header, RFC 9293, without its options. */
 export interface TcpHeader {
   readonly sourcePort: number;
   readonly destinationPort: number;
@@ -83,8 +85,13 @@ export interface SegmentRange {
 }
 
 export function fillTcpChecksum(bytes: Uint8Array, range: SegmentRange): void {
-  setU16(bytes, range.at + CHECKSUM, 0);
-  setU16(bytes, range.at + CHECKSUM, tcpSum(bytes, range));
+  setTcpChecksum(bytes, range.at, 0);
+  setTcpChecksum(bytes, range.at, tcpSum(bytes, range));
+}
+
+/** Writes a computed checksum. */
+export function setTcpChecksum(bytes: Uint8Array, at: number, sum: number): void {
+  setU16(bytes, at + CHECKSUM, sum);
 }
 
 export function isTcpChecksumRight(bytes: Uint8Array, range: SegmentRange): boolean {
@@ -111,6 +118,7 @@ export function describeTcpFlags(flags: number): string {
   return letters.map(([mask, letter]) => ((flags & mask) !== 0 ? letter : "")).join("") || "none";
 }
 
+/** In one line, flags as tcpdump has them. */
 export function describeTcp(header: TcpHeader): string {
   const ack = (header.flags & TcpFlag.ack) !== 0 ? ` ack ${header.acknowledgment}` : "";
   return `TCP ${header.sourcePort} > ${header.destinationPort} [${describeTcpFlags(header.flags)}] seq ${header.sequence}${ack} win ${header.window}`;

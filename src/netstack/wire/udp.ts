@@ -10,6 +10,7 @@ const LENGTH = 4;
 const CHECKSUM = 6;
 export const UDP_HEADER_LENGTH = 8;
 
+/** A UDP header, RFC 768. */
 export interface UdpHeader {
   readonly sourcePort: number;
   readonly destinationPort: number;
@@ -37,12 +38,17 @@ export function emitUdp(header: UdpHeader, bytes: Uint8Array, at: number): void 
   setU16(bytes, at + CHECKSUM, header.checksum);
 }
 
-/** Computes and writes the checksum; a sum of zero is sent as 0xffff, as zero means "none" (RFC 768). */
+/** Computes and writes the checksum, see {@link setUdpChecksum}. */
 export function fillUdpChecksum(bytes: Uint8Array, at: number, source: Ipv4Address, destination: Ipv4Address): void {
   setU16(bytes, at + CHECKSUM, 0);
   const length = getU16(bytes, at + LENGTH);
   const sum = sumWords(bytes, at, at + length, sumPseudoHeader(source, destination, IpProtocol.udp, length));
-  setU16(bytes, at + CHECKSUM, finishChecksum(sum) || 0xffff);
+  setUdpChecksum(bytes, at, finishChecksum(sum));
+}
+
+/** Writes a computed checksum; a sum of zero is sent as 0xffff, as zero means "none" (RFC 768). */
+export function setUdpChecksum(bytes: Uint8Array, at: number, sum: number): void {
+  setU16(bytes, at + CHECKSUM, sum || 0xffff);
 }
 
 /** True when the datagram carries no checksum or the right one. */
@@ -59,6 +65,7 @@ export function isUdpChecksumRight(
   );
 }
 
+/** In one line. */
 export function describeUdp(header: UdpHeader): string {
   return `UDP ${header.sourcePort} > ${header.destinationPort} length ${header.length}`;
 }

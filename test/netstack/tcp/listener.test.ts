@@ -8,14 +8,15 @@ import {
   seqAdd,
   type TcpConnection,
   TcpListener,
+  type TcpSettings,
 } from "../../../src/netstack/tcp/index.ts";
 import { TcpFlag } from "../../../src/netstack/wire/tcp.ts";
-import { Random, START } from "../../../src/sim/index.ts";
+import { after, Random, START, seconds, type Time } from "../../../src/sim/index.ts";
 
-const PATH = { mtu: 1500 };
+const PATH = { mtu: 1500, flow: 1 };
 
-function listening(backlog: number, onConnection?: () => void): TcpListener {
-  const options = { random: new Random(1), settings: LINUX_TCP, backlog };
+function listening(backlog: number, onConnection?: () => void, settings: TcpSettings = LINUX_TCP): TcpListener {
+  const options = { random: new Random(1), settings, backlog };
   return new TcpListener(onConnection === undefined ? options : { ...options, onConnection });
 }
 
@@ -81,8 +82,8 @@ describe("a listener", () => {
     expect(listening(5).receive(segment(flags, 7), START, PATH)).toEqual({ kind: "dropped", reason });
   });
 
-  it("takes no more SYNs than its backlog until a handshake is complete or has failed", () => {
-    const listener = listening(2);
+  it("without cookies takes no more SYNs than its backlog until a handshake is complete or has failed", () => {
+    const listener = listening(2, undefined, { ...LINUX_TCP, synCookies: false });
     expect(syn(listener, 1).kind).toBe("connection");
     const second = syn(listener, 2);
     expect(syn(listener, 3)).toEqual({ kind: "dropped", reason: "tcp-syn-queue-full" });
@@ -131,7 +132,66 @@ describe("a listener", () => {
   });
 
   it("starts a connection that replaces one in TIME-WAIT at the number given", () => {
-    const heard = listening(5).receive(segment(TcpFlag.syn, 9), START, { mtu: 1500, iss: seq(77) });
+    const heard = listening(5).receive(segment(TcpFlag.syn, 9), START, { ...PATH, iss: seq(77) });
     expect(heard.kind === "connection" && heard.connection.poll(START)?.sequence).toBe(77);
+  });
+});
+
+describe("SYN cookies", () => {
+  const OFFER = { mss: 1450, windowScale: 7, sackPermitted: true, timestamps: { value: 5000, echo: 0 } };
+  const FLOOD = { mtu: 1500, flow: 99 };
+
+  /** A listener whose queue is full, and the SYN-ACK that answers one SYN more. */
+  function overflowing(options: Segment["options"], at: Time = START): { listener: TcpListener; answer: Segment } {
+    const listener = listening(1);
+    listener.receive(segment(TcpFlag.syn, 1), at, FLOOD);
+    const heard = listener.receive({ ...segment(TcpFlag.syn, 700), options }, at, PATH);
+    if (heard.kind !== "cookie") throw new TypeError(`no cookie: ${heard.kind}`);
+    return { listener, answer: heard.segment };
+  }
+
+  function ackOf(answer: Segment): Segment {
+    const { timestamps } = answer.options;
+    const options = timestamps === undefined ? {} : { timestamps: { value: 5001, echo: timestamps.value } };
+    return { ...segment(TcpFlag.ack, 701, seqAdd(answer.sequence, 1)), window: 5000, options };
+  }
+
+  it("answer when the queue is full, and the ACK brings the connection with what was agreed on", () => {
+    const { listener, answer } = overflowing(OFFER);
+    expect(answer).toMatchObject({ flags: TcpFlag.syn | TcpFlag.ack, acknowledgment: 701, window: 65_535 });
+    expect(answer.options).toMatchObject({ mss: 1460, sackPermitted: true, windowScale: 10 });
+    const heard = listener.receive(ackOf(answer), START, PATH);
+    if (heard.kind !== "resumed") throw new TypeError(`not resumed: ${heard.kind}`);
+    expect(heard.connection.poll(START)).toBeUndefined();
+    expect(heard.connection.receive(ackOf(answer), START)).toBeUndefined();
+    // 1440 of the table, without timestamps; the window of the ACK, scaled.
+    expect(heard.connection.info).toMatchObject({ state: "established", sendMss: 1428, sendWindow: 5000 << 7 });
+    expect(listener.accept()).toBe(heard.connection);
+  });
+
+  it("without timestamps agree on the MSS alone", () => {
+    const { listener, answer } = overflowing({ mss: 1300, windowScale: 7, sackPermitted: true });
+    expect(answer.options).toEqual({ mss: 1460 });
+    const heard = listener.receive(ackOf(answer), START, PATH);
+    if (heard.kind !== "resumed") throw new TypeError(`not resumed: ${heard.kind}`);
+    heard.connection.receive(ackOf(answer), START);
+    expect(heard.connection.info).toMatchObject({ sendMss: 1300, sendWindow: 5000 });
+  });
+
+  it("count for two minutes, for their own endpoints and numbers only", () => {
+    const { listener, answer } = overflowing(OFFER, after(START, seconds(59)));
+    const hear = (ack: Segment, at: number, flow: number): string =>
+      listener.receive(ack, after(START, seconds(at)), { mtu: 1500, flow }).kind;
+    const ack = ackOf(answer);
+    expect(hear(ack, 61, 1)).toBe("resumed");
+    expect(hear(ack, 121, 1)).toBe("reset");
+    expect(hear(ack, 61, 2)).toBe("reset");
+    expect(hear({ ...ack, acknowledgment: seqAdd(ack.acknowledgment, 64) }, 61, 1)).toBe("reset");
+    expect(hear({ ...ack, sequence: seqAdd(ack.sequence, 64) }, 61, 1)).toBe("reset");
+  });
+
+  it("are believed after an overflow only", () => {
+    const { answer } = overflowing(OFFER);
+    expect(listening(1).receive(ackOf(answer), START, PATH).kind).toBe("reset");
   });
 });

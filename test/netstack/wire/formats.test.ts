@@ -7,11 +7,13 @@ import {
   describeIcmp,
   describeIpv4,
   describeUdp,
+  describeVxlan,
   emitArp,
   emitEthernet,
   emitIcmp,
   emitIpv4Header,
   emitUdp,
+  emitVxlan,
   ipv4Fault,
   networkLayer,
   parseArp,
@@ -20,6 +22,7 @@ import {
   parseIpv4Header,
   parseMac,
   parseUdp,
+  parseVxlan,
 } from "../../../src/netstack/index.ts";
 import { hex, toHex } from "../../support/hex.ts";
 
@@ -160,6 +163,20 @@ describe("ipv4Fault", () => {
   ])("finds %s", (_name, digits, fault) => {
     const bytes = hex(digits);
     expect(ipv4Fault(bytes, 0, bytes.length)).toBe(fault);
+  });
+});
+
+testFormat("VXLAN", { parse: parseVxlan, emit: emitVxlan, describe: describeVxlan, least: 8 }, [
+  ["0800 0000 0000 0100", { vni: 1 }, "VXLAN vni 1"],
+  ["0800 0000 ffff ff00", { vni: 0xffffff }, "VXLAN vni 16777215"],
+]);
+
+describe("parseVxlan", () => {
+  it("refuses a header without the I flag", () => {
+    expect(parseVxlan(hex("0000 0000 0000 0100"), 0, 8)).toBeUndefined();
+  });
+  it("ignores what is reserved", () => {
+    expect(parseVxlan(hex("ff12 3456 0000 2aff"), 0, 8)).toEqual({ vni: 42 });
   });
 });
 

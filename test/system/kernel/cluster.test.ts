@@ -1,68 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type EndpointSlice,
-  iptablesRules,
-  type KubeProxyFlags,
-  kubeProxyConfig,
-  type Service,
-} from "../../../src/kube/index.ts";
-import { formatRuleset } from "../../../src/nat/index.ts";
-import { address } from "../../../src/netstack/index.ts";
 import { service, slice } from "../../kube/cluster-objects.ts";
 import { KernelLab, whatTheLabLacks } from "../../support/kernel-lab.ts";
+import {
+  BALANCED,
+  CURL,
+  curl,
+  EP1,
+  EP2,
+  LOCAL,
+  NODE_PORT,
+  NODEPORT,
+  nodeRules,
+  PORTS,
+  SERVERS,
+  VIP,
+  web,
+} from "../../support/kernel-lab-cluster.ts";
 import { KernelReport } from "../../support/kernel-lab-report.ts";
 import type { LabScenario } from "../../support/kernel-lab-scenario.ts";
 import { CLUSTER } from "../../support/kernel-lab-topologies.ts";
 
 /* A Kubernetes cluster: kube-proxy's rules as natscope makes and prints them, in a real kernel and in natscope. */
-
-const SERVERS = { ep1: 8080, ep2: 8080 };
-const CURL = "curl -q -s -S -A probe --noproxy '*' --connect-timeout 0.5 -m 5";
-const VIP = "10.0.170.92";
-const NODE_PORT = 31380;
-const EP1 = "10.244.1.5 node1";
-const EP2 = "10.244.2.5 node2";
-
-interface Objects {
-  readonly services: readonly Service[];
-  readonly slices: readonly EndpointSlice[];
-  readonly flags?: KubeProxyFlags;
-}
-
-/** Every node's rules for these objects. */
-function nodeRules({ services, slices, flags }: Objects): Record<string, string> {
-  const nodes = [1, 2, 3].map((number) => {
-    const addresses = [address(`10.240.0.${number + 2}`), address(`10.244.${number}.1`)];
-    const { config } = kubeProxyConfig(
-      { name: `node${number}`, addresses },
-      { clusterCidr: "10.244.0.0/16", ...flags },
-    );
-    return [`node${number}`, formatRuleset(iptablesRules({ services, endpointSlices: slices, config }))] as const;
-  });
-  return Object.fromEntries(nodes);
-}
-
-type Parts = Parameters<typeof service>[2];
-
-/** A Service at port 80 whose endpoints listen at 8080. */
-function web(
-  parts: Parts = {},
-  endpoints: readonly string[] = [EP1],
-  flags: KubeProxyFlags = {},
-): Record<string, string> {
-  const services = [service("web", VIP, parts)];
-  return nodeRules({ services, slices: [slice("web", ["8080"], endpoints)], flags });
-}
-
-const NODEPORT: Parts = { type: "NodePort", ports: [`80:${NODE_PORT}`] };
-const LOCAL: Parts = { ...NODEPORT, externalTrafficPolicy: "Local" };
-const BALANCED: Parts = { ...NODEPORT, type: "LoadBalancer", loadBalancerIps: ["203.0.113.140", "203.0.113.141"] };
-
-function curl(on: string, to: string, options = ""): LabScenario["steps"][number] {
-  return { on, run: `${CURL} ${options} http://${to}/`.replace("  ", " ") };
-}
-
-const PORTS = [80, NODE_PORT];
 
 const SCENARIOS: readonly LabScenario[] = [
   { name: "ClusterIP, same node", rules: web(), steps: [curl("bb1", VIP)] },

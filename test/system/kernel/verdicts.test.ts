@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { IpSetMember, IpSets, IpSetType } from "../../../src/nat/index.ts";
 import {
   address,
+  cidr,
   ETHERNET_HEADER_LENGTH,
   EtherType,
   emitEthernet,
@@ -17,6 +19,7 @@ import { differences, type Naming, pointLines, type SeenFrame } from "../../supp
 import {
   DESTINATIONS,
   PORTS,
+  SETS,
   SOURCES,
   type VerdictCase,
   type VerdictPacket,
@@ -65,7 +68,14 @@ function build(packet: VerdictPacket, number: number): Packet {
   const payload = "x".repeat(length);
   const built =
     packet.protocol === "tcp"
-      ? tcpPacket({ ...ends, flags, seq: 1000 * (number + 1), ack: flags === "S" ? 0 : 1, payload })
+      ? tcpPacket({
+          ...ends,
+          flags,
+          seq: 1000 * (number + 1),
+          ack: flags === "S" ? 0 : 1,
+          payload,
+          options: packet.mss === 0 ? [] : [2, 4, packet.mss >> 8, packet.mss & 0xff],
+        })
       : packet.protocol === "udp"
         ? udpPacket({ ...ends, payload })
         : packet.protocol === "icmp"
@@ -74,6 +84,25 @@ function build(packet: VerdictPacket, number: number): Packet {
   setU16(built.bytes, built.ip + 4, number + 1);
   fillIpv4Checksum(built.bytes, built.ip);
   return built;
+}
+
+function fillSets(sets: IpSets): void {
+  for (const line of SETS) {
+    const [verb, name = "", what = ""] = line.split(" ");
+    if (verb === "create") sets.create(name, what as IpSetType);
+    else sets.get(name)!.add(memberOf(what));
+  }
+}
+
+/** `10.2.0.2,tcp:80`, `10.2.0.0/30`, `10.1.0.2` or `80`. */
+function memberOf(text: string): IpSetMember {
+  const [first = "", port, second] = text.split(",");
+  if (/^\d+$/.test(text)) return { port: Number(text) };
+  const net = cidr(first.includes("/") ? first : `${first}/32`);
+  if (port === undefined) return { address: net.network, net };
+  const [protocol, number] = port.split(":");
+  const combination = { address: net.network, protocol: protocol === "udp" ? 17 : 6, port: Number(number) };
+  return second === undefined ? combination : { ...combination, second: address(second) };
 }
 
 /** All that came to a and b, sorted. */
@@ -89,7 +118,8 @@ function received(frames: readonly SeenFrame[]): string[] {
 
 function emulate({ rules, packets }: VerdictCase): string[] {
   const world = new TranscriptWorld({ topology: TOPOLOGY, rules: { r: rules.split("\n") } });
-  const { stack } = world.host("r");
+  const { stack, netfilter } = world.host("r");
+  if (netfilter !== undefined) fillSets(netfilter.sets);
   Object.assign(stack.host.sysctls, { icmpRateLimitMs: 0, icmpMessagesPerSecond: 100_000 });
   for (const { on, neighbour } of NEIGHBOURS) {
     const own = stack.interface(on)!;
@@ -102,7 +132,7 @@ function emulate({ rules, packets }: VerdictCase): string[] {
     const frame = simulator.frames.create(ETHERNET_HEADER_LENGTH + end - ip);
     frame.bytes.set(bytes.subarray(ip, end), frame.start + ETHERNET_HEADER_LENGTH);
     emitEthernet(
-      { destination: stack.interface("in0")!.mac, source: entry.mac, type: EtherType.ipv4 },
+      { destination: stack.interface("in0")!.mac, source: mac(2), type: EtherType.ipv4 },
       frame.bytes,
       frame.start,
     );
@@ -139,13 +169,22 @@ describe.skipIf(missing !== undefined)("random rules", () => {
       ({ on, host, neighbour }) => `ip neighbour replace ${neighbour} lladdr ${macs.get(host)} nud permanent dev ${on}`,
     );
     await lab.run("r", entries.join("; "));
+    const { exitCode } = await lab.run("r", SETS.map((line) => `ipset ${line}`).join(" && "));
+    if (exitCode !== 0) throw new Error("The sets cannot be made: apt-get install ipset");
   });
   afterAll(async () => {
     await lab?.close();
   });
 
+  let asked = 0;
+
   async function ask(linux: KernelLab, { rules, packets }: VerdictCase): Promise<string[]> {
-    linux.load("r", rules);
+    asked += 1;
+    // The kernel takes its time to forget the lists of rules that are gone: each rule set has its own.
+    linux.load(
+      "r",
+      rules.replace(/(?<=--(?:hashlimit-)?name )\S+/g, (name) => `${name}-${asked}`),
+    );
     await linux.seen(QUIET_MS);
     const frames = packets.map((packet, number) => {
       const { bytes, ip, end } = build(packet, number);

@@ -1,0 +1,32 @@
+import type { Device, Frame, FrameHandler } from "../sim/index.ts";
+
+/** One end of a wire whose other end is not there yet: the first frame that is sent has it made. */
+export class AwaitedDevice implements Device {
+  readonly mtu: number;
+  readonly #make: () => void;
+  #device: Device | undefined;
+  #handler: FrameHandler | undefined;
+
+  /** `make` calls {@link join}, unless nothing is awaited any more. */
+  constructor(mtu: number, make: () => void) {
+    this.mtu = mtu;
+    this.#make = make;
+  }
+
+  send(frame: Frame): void {
+    if (this.#device === undefined) this.#make();
+    if (this.#device === undefined) frame.release();
+    else this.#device.send(frame);
+  }
+
+  onFrame(handler: FrameHandler): void {
+    this.#handler = handler;
+    this.#device?.onFrame(handler);
+  }
+
+  /** Puts the real device behind this one. */
+  join(device: Device): void {
+    this.#device = device;
+    if (this.#handler !== undefined) device.onFrame(this.#handler);
+  }
+}
