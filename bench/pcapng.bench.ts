@@ -1,42 +1,18 @@
 import { Capture, type OutgoingPacket, PcapngWriter, readPcapng } from "../src/pcap/index.ts";
 
-/** One line of the benchmark table. */
-export interface BenchFigure {
-  readonly name: string;
-  readonly unit: string;
-  readonly figure: number;
-}
-
 const FRAME_BYTES = 106;
-const ROUNDS = 5;
-const COMMENT =
+export const COMMENT =
   "nat PREROUTING, KUBE-NODEPORTS rule 1 (default/nodeport), DNAT: destination 10.240.0.5:31000 -> 10.180.1.136:8080";
 
-/** Writing pcapng records, alone and through a capture: the median of some rounds. */
-export function benchPcapng(): BenchFigure[] {
-  return [
-    measure("pcapng records with flags and packet id", 1_000_000, (count) => writeRecords(count, "")),
-    measure("pcapng records with an ASCII comment too", 500_000, (count) => writeRecords(count, COMMENT)),
-    measure("pcapng records with a comment beyond ASCII", 500_000, (count) => writeRecords(count, `${COMMENT} →`)),
-    measure("frames recorded by a capture, 32 pending", 500_000, (count) => recordFrames(count, undefined)),
-    measure("frames recorded and annotated", 300_000, (count) => recordFrames(count, COMMENT)),
-    measureReading(200_000),
-  ];
+/** Records a second of `run`, which handles so many. */
+export function recordRate(count: number, run: (count: number) => void): number {
+  const start = performance.now();
+  run(count);
+  return (count / (performance.now() - start)) * 1000;
 }
 
-function measure(name: string, count: number, run: (count: number) => void): BenchFigure {
-  run(count / 10);
-  const rates: number[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const start = performance.now();
-    run(count);
-    rates.push((count / (performance.now() - start)) * 1000);
-  }
-  rates.sort((a, b) => a - b);
-  return { name, unit: "records/s", figure: Math.round(rates[Math.floor(ROUNDS / 2)] ?? 0) };
-}
-
-function writeRecords(count: number, comment: string, sink: (chunk: Uint8Array) => void = () => {}): void {
+/** Writes records with direction and packet id, and a comment where it is not empty. */
+export function writeRecords(count: number, comment: string, sink: (chunk: Uint8Array) => void = (): void => {}): void {
   const writer = new PcapngWriter(sink);
   const bytes = new Uint8Array(256).fill(0xab);
   const interfaceId = writer.addInterface({ name: "node2/eth0" });
@@ -58,7 +34,8 @@ function writeRecords(count: number, comment: string, sink: (chunk: Uint8Array) 
   writer.close(count * 1000);
 }
 
-function recordFrames(count: number, comment: string | undefined): void {
+/** Records frames through a capture, as a running network does: some pending, every second one stamped ahead. */
+export function recordFrames(count: number, comment: string | undefined): void {
   let now = 0;
   const capture = new Capture({ target: { format: "pcapng", sink: () => {} }, now: () => now });
   const point = capture.addPoint({ name: "node2/eth0" });
@@ -75,14 +52,17 @@ function recordFrames(count: number, comment: string | undefined): void {
   capture.finish();
 }
 
-function measureReading(count: number): BenchFigure {
+/** A file of so many records with comments, as {@link readPcapng} takes it. */
+export function fileOf(count: number, comment: string): Uint8Array {
   const chunks: Uint8Array[] = [];
-  writeRecords(count, COMMENT, (chunk) => chunks.push(chunk.slice()));
+  writeRecords(count, comment, (chunk) => chunks.push(chunk.slice()));
   const file = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {
     file.set(chunk, at);
     at += chunk.length;
   }
-  return measure("pcapng records read, with comment", count, () => readPcapng(file));
+  return file;
 }
+
+export { readPcapng };

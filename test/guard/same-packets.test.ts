@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { afterEach, expect, it, vi } from "vitest";
+import { EventStream } from "../../src/netstack/index.ts";
+import { readPcapng } from "../../src/pcap/index.ts";
+import { loadScenario, ScenarioRun } from "../../src/scenario/index.ts";
+
+const DIRECTORY = new URL("../../scenarios/", import.meta.url);
+const NAMES = readdirSync(DIRECTORY)
+  .filter((file) => file.endsWith(".yaml") && file !== "contents.yaml")
+  .map((file) => file.replace(/\.yaml$/, ""));
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/**
+ * With nobody listening, rules that cannot match are left out and nothing is told; with a reader of every rule, all are walked in their order. What goes
+ * over the wire is the same to the byte and the nanosecond, on every scenario. (test/cli/captures.test.ts holds the way between: with a capture's comments.)
+ */
+it.each(NAMES)("%s sends the same packets whether its rules are watched or not", async (name) => {
+  const watched = await packetsOf(name, "every rule");
+  vi.spyOn(EventStream.prototype, "active", "get").mockReturnValue(false);
+  const untold = await packetsOf(name, "nothing");
+  expect(untold.length).toBeGreaterThan(0);
+  expect(untold).toEqual(watched);
+});
+
+/** Point, direction, time, lineage and bytes of each packet, without the comments. */
+async function packetsOf(name: string, reads: "every rule" | "nothing"): Promise<string[]> {
+  const scenario = loadScenario({ file: `${name}.yaml`, text: read(`${name}.yaml`), readFile: read });
+  const chunks: Uint8Array[] = [];
+  const sink = (chunk: Uint8Array): void => void chunks.push(chunk.slice());
+  const run = new ScenarioRun(scenario, { seed: 1, capture: { target: { format: "pcapng", sink } } });
+  if (reads === "every rule") run.lab.network.events.read(() => {}, { everyRule: true });
+  await run.run();
+  return readPcapng(Buffer.concat(chunks)).packets.map((packet) => {
+    const { time, direction, packetId, bytes } = packet;
+    return `${packet.interface.name} ${direction} ${time} ${packetId} ${Buffer.from(bytes).toString("hex")}`;
+  });
+}
+
+function read(file: string): string {
+  return readFileSync(new URL(file, DIRECTORY), "utf8");
+}
