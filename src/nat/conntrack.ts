@@ -183,7 +183,7 @@ export class Conntrack {
   #isFaulty(packet: Packet, verifiesChecksum: boolean): boolean {
     switch (this.#tuple.protocol) {
       case IpProtocol.tcp:
-        return !this.#tcp.segment.read(packet) || (verifiesChecksum && packet.transportSum() !== 0);
+        return !this.#tcp.segment.read(packet) || (verifiesChecksum && !packet.isSumRight());
       case IpProtocol.udp:
       case UDP_LITE:
         return isUdpFaulty(packet, verifiesChecksum);

@@ -33,6 +33,8 @@ const UNITS: readonly UnitEntry[] = [
 const LIMIT_SCALE = 10_000;
 /** `XT_HASHLIMIT_SCALE_v2`. */
 const HASHLIMIT_SCALE = 1_000_000;
+/** `CREDITS_PER_JIFFY` for the usual clock rates, 2^37 a millisecond, by that scale. */
+const CREDITS_PER_MICROSECOND = 137_438_953n;
 const DEFAULT_BURST = 5;
 const DEFAULT_COLLECT_MS = 1000;
 /** Name lengths less the zero at the end: `XT_RECENT_NAME_LEN`, `NAME_MAX`. */
@@ -188,6 +190,8 @@ function readHashlimit(given: Given): HashlimitMatch {
   const option = need(given, name);
   const { rate, written } = readRate(option.value, HASHLIMIT_SCALE);
   const burst = readSetting(given, "burst", { min: 1, max: 1_000_000 }) ?? DEFAULT_BURST;
+  if (overflows(rate, burst))
+    refuse(option.value, `a burst of ${burst} at this rate is more than the kernel counts`, "lower --hashlimit-burst");
   const printedUnitMs = secondsOf(rate.unit) * 1000;
   const expireMs = readSetting(given, "htable-expire", { min: 1, max: ALL_ONES }) ?? secondsOf(written) * 1000;
   const collectMs = readSetting(given, "htable-gcinterval", { min: 1, max: ALL_ONES });
@@ -207,6 +211,12 @@ function readHashlimit(given: Given): HashlimitMatch {
     ...(expireMs !== printedUnitMs && { expireMs }),
     ...(collectMs !== undefined && collectMs !== DEFAULT_COLLECT_MS && { collectMs }),
   };
+}
+
+/** The kernel holds credits in 64 bits, `CREDITS_PER_JIFFY` to the jiffy, and refuses a burst that wraps (`hashlimit_mt_check_common` in net/netfilter/xt_hashlimit.c). */
+function overflows({ rate, unit }: Rate, burst: number): boolean {
+  const period = BigInt(Math.floor((HASHLIMIT_SCALE * secondsOf(unit)) / rate)) * CREDITS_PER_MICROSECOND;
+  return BigInt.asUintN(64, period * BigInt(burst)) < BigInt.asUintN(64, period);
 }
 
 function readSetting(given: Given, key: string, bounds: { min?: number; max: number }): number | undefined {

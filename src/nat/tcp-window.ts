@@ -34,7 +34,7 @@ export const Fit = {
  * Is a segment inside the window? (`tcp_in_window`, net/netfilter/nf_conntrack_proto_tcp.c in Linux 6.x; the method is Guido van Rooij's,
  * "Real Stateful TCP Packet Filtering in IP Filter".) Standing between the ends, we know what each has sent and what the other has allowed it:
  *
- *   I    the data begins no later than the receiver's window ends
+ *   I    the data begins no later than the receiver's window ends, or ends less than another window behind
  *   II   it ends no earlier than one window before what the sender has sent
  *   III  it acknowledges nothing that was not sent
  *   IV   nor anything long acknowledged
@@ -91,6 +91,7 @@ export class TcpWindowTracker {
     this.#sack = mayHaveSack ? segment.highestSack(this.#ack) : this.#ack;
     if (this.#isOpening()) return Fit.inside;
     this.#normalize();
+    if (this.#overshoots()) return Fit.inside;
     const fit = this.#judge();
     if (fit !== Fit.inside) {
       return liberal || (flagsOf(words, this.#sender) & WindowFlag.beLiberal) !== 0 ? Fit.inside : fit;
@@ -165,35 +166,44 @@ export class TcpWindowTracker {
     // Without ACK, or with the zero that some stacks put into a reset's, as if it acknowledged everything.
     if (!segment.has(TcpFlag.ack) || (isReset && this.#ack === 0))
       this.#ack = this.#sack = word(this.#words, this.#receiver + Window.end);
-    if (this.#sequence !== this.#end) return;
+    // A reset that answers a SYN; all else, with data or without, is held to its sequence number.
     const state = word(this.#words, (this.#slot << RECORD_SHIFT) + Field.tcpState);
-    // Without data only the acknowledgment counts; a reset is held to its sequence number, unless it answers a SYN.
-    if (isReset && !(this.#sequence === 0 && state === TcpState.synSent)) return;
+    if (!isReset || this.#sequence !== 0 || state !== TcpState.synSent) return;
     this.#sequence = this.#end = word(this.#words, this.#sender + Window.end);
   }
 
   #judge(): number {
     const words = this.#words;
+    if (!isBefore(this.#sequence, word(words, this.#sender + Window.maxEnd) + 1)) return Fit.outside;
+    if (!isBefore(this.#sack, word(words, this.#receiver + Window.end) + 1)) return Fit.outside;
+    const isRecent = word(words, this.#receiver + Window.maxWindow) === 0 || this.#isInReceiversWindow();
+    return isRecent && this.#isRecentAck() ? Fit.inside : Fit.ignore;
+  }
+
+  /** Somebody who sends less than a window more than allowed passes, since Linux 6.1: its acknowledgment shall be understood. */
+  #overshoots(): boolean {
+    const words = this.#words;
     const sender = this.#sender;
     const receiverWindow = word(words, this.#receiver + Window.maxWindow);
-    const receiverEnd = word(words, this.#receiver + Window.end);
-    const oldest = word(words, sender + Window.end) - receiverWindow - 1;
-    const isRecent = receiverWindow === 0 || isAfter(this.#end, oldest);
-    const isAcknowledgable = isBefore(this.#sack, receiverEnd + 1);
     const limit = word(words, sender + Window.maxEnd);
-    if (!isBefore(this.#sequence, limit + 1)) {
-      // Somebody who sends a little more than allowed: outside, but its acknowledgment shall be understood.
-      const overshot = (this.#end - limit + 1) >>> 0;
-      if (isRecent && overshot <= receiverWindow && isAcknowledgable) {
-        words[sender + Window.end] = this.#end;
-        addFlags(words, sender, WindowFlag.unacknowledged);
-      }
-      return Fit.outside;
-    }
-    if (!isAcknowledgable) return Fit.outside;
-    if (!isRecent) return Fit.ignore;
-    const reach = Math.max(word(words, sender + Window.maxWindow), OLDEST_ACK);
-    return isAfter(this.#sack, receiverEnd - reach - 1) ? Fit.inside : Fit.ignore;
+    if (isBefore(this.#sequence, limit + 1) || (this.#end - limit + 1) >>> 0 > receiverWindow) return false;
+    if (!isBefore(this.#sack, word(words, this.#receiver + Window.end) + 1)) return false;
+    if (receiverWindow === 0 || !this.#isInReceiversWindow() || !this.#isRecentAck()) return false;
+    words[sender + Window.end] = this.#end;
+    addFlags(words, sender, WindowFlag.unacknowledged);
+    return true;
+  }
+
+  #isInReceiversWindow(): boolean {
+    const words = this.#words;
+    const receiverWindow = word(words, this.#receiver + Window.maxWindow);
+    return isAfter(this.#end, word(words, this.#sender + Window.end) - receiverWindow - 1);
+  }
+
+  #isRecentAck(): boolean {
+    const words = this.#words;
+    const reach = Math.max(word(words, this.#sender + Window.maxWindow), OLDEST_ACK);
+    return isAfter(this.#sack, word(words, this.#receiver + Window.end) - reach - 1);
   }
 
   #move(): void {

@@ -14,7 +14,7 @@ export function isUdpFaulty(packet: Packet, verifiesChecksum: boolean): boolean 
   if (length < UDP_HEADER_LENGTH || transport + length > end) return true;
   if (!verifiesChecksum || packet.protocol !== IpProtocol.udp) return false;
   // Zero stands for no checksum.
-  return getU16(bytes, transport + 6) !== 0 && packet.transportSum(transport + length) !== 0;
+  return getU16(bytes, transport + 6) !== 0 && !packet.isSumRight(transport + length);
 }
 
 export function beginUdp(table: FlowTable, slot: number, nowMs: number): void {

@@ -134,12 +134,14 @@ export class UdpLayer {
     const { bytes, transport, end } = packet;
     const header = parseUdp(bytes, transport, end);
     if (header === undefined) return this.#host.drop(packet, "udp-malformed");
-    if (header.checksum !== 0 && packet.transportSum(transport + header.length) !== 0)
+    if (header.checksum !== 0 && !packet.isSumRight(transport + header.length))
       return this.#host.drop(packet, "bad-checksum");
     const tunnels = this.#tunnels.get(header.destinationPort);
     if (tunnels !== undefined) return this.#receiveTunnelled(packet, tunnels);
     const socket = this.#find(packet.destination, header.destinationPort);
     if (socket === undefined) {
+      // `__udp4_lib_rcv` (net/ipv4/udp.c) calls `nf_reset_ct` before: the error finds its connection by itself, or not.
+      packet.tracking = undefined;
       this.#ip.icmpError(packet, IcmpType.unreachable, UnreachableCode.port);
       return this.#host.drop(packet, "no-listener");
     }
@@ -181,6 +183,7 @@ export class UdpLayer {
     emitUdp({ sourcePort: socket.port, destinationPort: datagram.port, length, checksum: 0 }, bytes, transport);
     bytes.set(datagram.payload, transport + UDP_HEADER_LENGTH);
     setUdpChecksum(bytes, transport, packet.transportSum());
+    packet.frame.sumKnownAt = transport;
     this.#ip.send(packet);
     return undefined;
   }

@@ -94,12 +94,20 @@ def raw(packets):
         time.sleep(0.03)
 
 
-def frames(name, texts):
-    """Sends whole frames by one interface."""
-    sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    sender.bind((name, 0))
+def frames(texts):
+    """Sends whole frames, each written as namespace/interface/hexadecimal: the two ends of a conversation in turn."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    senders = {}
     for text in texts:
-        sender.send(bytes.fromhex(text))
+        namespace, name, frame = text.split("/")
+        if (namespace, name) not in senders:
+            with open(f"/run/netns/{namespace}") as handle:
+                if libc.setns(handle.fileno(), 0) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+            sender.bind((name, 0))
+            senders[namespace, name] = sender
+        senders[namespace, name].send(bytes.fromhex(frame))
 
 
 command, *arguments = sys.argv[1:]
@@ -112,4 +120,4 @@ elif command == "udp":
 elif command == "raw":
     raw(arguments)
 elif command == "frames":
-    frames(arguments[0], arguments[1:])
+    frames(arguments)

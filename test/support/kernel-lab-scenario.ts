@@ -111,6 +111,8 @@ async function runInKernel(lab: KernelLab, servers: Servers, scenario: LabScenar
 function runEmulated(lab: KernelLab, servers: Servers, scenario: LabScenario, seed: number): Outcome {
   const rules = Object.fromEntries(Object.entries(scenario.rules).map(([host, text]) => [host, text.split("\n")]));
   const world = new TranscriptWorld({ topology: lab.topology, rules }, seed);
+  // As in the lab, where one scenario's errors would count against the next.
+  for (const host of world.network.hosts.values()) host.stack.host.sysctls.icmpRateLimitMs = 0;
   for (const [host, port] of Object.entries(servers)) serve(world.host(host), port);
   const results: string[] = [];
   const { simulator } = world.network;

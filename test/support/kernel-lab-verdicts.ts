@@ -8,7 +8,7 @@ import fc from "fast-check";
 /** A rule set and the packets that are sent through it. */
 export interface VerdictCase {
   readonly rules: string;
-  readonly packets: readonly VerdictPacket[];
+  readonly packets: readonly (VerdictPacket | VerdictAnswer)[];
 }
 
 export interface VerdictPacket {
@@ -22,6 +22,27 @@ export interface VerdictPacket {
   readonly length: number;
   /** TCP's option of that name; 0 for none. */
   readonly mss: number;
+  /** More of TCP's options: a window scale and timestamps. */
+  readonly isModern: boolean;
+}
+
+/** What an end says to the last packet that reached it, as it reached it: an answer with its addresses and ports exchanged, or an ICMP error about it. */
+export interface VerdictAnswer {
+  readonly protocol: "answer" | "error";
+  /** The end that answers. */
+  readonly on: "a" | "b";
+  readonly flags: string;
+  readonly length: number;
+  /** How far TCP's sequence number is from the one that is due. */
+  readonly astray: number;
+  /** The same for its acknowledgment. */
+  readonly ackAstray: number;
+  readonly window: number;
+  /** Of an error. */
+  readonly type: number;
+  readonly code: number;
+  /** An error may come from a router on the way. */
+  readonly from: string | undefined;
 }
 
 export const SOURCES: readonly string[] = ["10.1.0.2", "10.1.0.3", "10.1.0.130"];
@@ -75,11 +96,26 @@ const TCP_OPTIONS = [
   "! --tcp-flags SYN,ACK SYN,ACK",
   "--tcp-option 2",
   "! --tcp-option 2",
+  "--tcp-option 8",
+  "! --tcp-option 3",
+  "--sport 1024: --dport 1:1023",
+  "! --sport 1024:65535",
+  "--tcp-flags FIN,ACK FIN,ACK",
+  "! --tcp-flags SYN,RST SYN",
+  "--tcp-flags ALL ALL",
   "--tcp-flags SYN,RST SYN -m tcpmss --mss 1000:1460",
   "--tcp-flags SYN,RST SYN -m tcpmss ! --mss 0:600",
 ];
 const UDP_OPTIONS = ["--dport 53", "! --sport 1000", "--dport 80:8080"];
-const ICMP_OPTIONS = ["--icmp-type 8", "! --icmp-type 0", "--icmp-type any"];
+const ICMP_OPTIONS = [
+  "--icmp-type 3/3",
+  "--icmp-type 3",
+  "! --icmp-type 11/0",
+  "--icmp-type 0",
+  "--icmp-type 8",
+  "! --icmp-type 0",
+  "--icmp-type any",
+];
 const MODULES = [
   "-m mark --mark 0x1/0x1",
   "-m mark ! --mark 0x2/0x3",
@@ -148,16 +184,50 @@ const MODULES = [
   "-m ttl ! --ttl-eq 64",
   "-m addrtype --src-type LOCAL,UNSPEC",
   "-m addrtype --dst-type UNICAST --src-type UNICAST",
+  "-m conntrack --ctstate RELATED",
+  "-m conntrack --ctstate ESTABLISHED --ctdir REPLY",
+  "-m conntrack --ctstate NEW,ESTABLISHED ! --ctorigdst 10.2.0.2 --ctdir ORIGINAL",
+  "-m conntrack --ctstatus NONE",
+  "-m conntrack --ctstatus EXPECTED",
+  "-m connmark --mark 0x1/0x3",
+  "-m statistic --mode nth --every 4 --packet 3",
+  "-m statistic --mode nth ! --every 3 --packet 0",
+  "-m statistic --mode random --probability 1.00000000000",
+  "-m recent --rcheck --seconds 60 --hitcount 4 --name seen --mask 255.255.255.255 --rsource",
+  "-m recent --set --name half --mask 255.255.255.128 --rsource",
+  "-m recent --update --name half --mask 255.255.255.128 --rsource",
+  "-m recent ! --update --rttl --name target --mask 255.255.255.0 --rdest",
+  "-m hashlimit --hashlimit-above 1/hour --hashlimit-burst 2 --hashlimit-mode srcip,dstport --hashlimit-name both --hashlimit-srcmask 24",
+  "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 5 --hashlimit-name all",
+  "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 4 --hashlimit-mode dstip --hashlimit-name wide --hashlimit-dstmask 0",
+  "-m set --match-set services src,src",
+  "-m set --match-set ports src",
+  "-m set --match-set nets src -m set ! --match-set hosts src",
+  "-m set ! --match-set triples src,dst,dst",
+  "-m set --match-set triples dst,src,src",
+  "-m iprange --src-range 10.2.0.2-10.2.0.3 --dst-range 10.1.0.0-10.1.0.255",
+  "-m iprange ! --src-range 10.1.0.3-10.1.0.3",
+  "-m ttl --ttl-eq 63",
+  "-m length --length 40",
+  "-m mark --mark 0x3",
+  "-m physdev --physdev-is-bridged",
+  "-m physdev ! --physdev-is-in",
 ];
 /** Of these the interface has to be known. */
 const ADDRESS_TYPES = [
   "-m addrtype --dst-type LOCAL --limit-iface-in",
   "-m addrtype ! --src-type LOCAL --limit-iface-in",
+  "-m addrtype ! --dst-type LOCAL --limit-iface-in",
+  "-m addrtype --dst-type UNICAST --limit-iface-in",
 ];
 const PORT_MODULES = [
   "-m multiport --dports 80,443",
   "-m multiport ! --ports 53,1000:1100",
   "-m multiport --sports 1000,40000",
+  "-m multiport --dports 1:80,443,1024:65535",
+  "-m multiport ! --sports 53:1000",
+  "-m multiport --ports 80:443,8080",
+  "-m multiport ! --dports 80,1000:1024,40000",
 ];
 
 const COMMON_TARGETS = [
@@ -176,6 +246,13 @@ const COMMON_TARGETS = [
   "-j MARK --set-xmark 0x3/0x0",
   "-j OTHER",
   "-g OTHER",
+  "-j DEEPER",
+  "-g DEEPER",
+  "-j LOG --log-prefix seen",
+  "-j CONNMARK --set-xmark 0x1/0x3",
+  "-j CONNMARK --save-mark --nfmask 0xff --ctmask 0x1",
+  "-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0x2",
+  "-j MARK --set-xmark 0x1/0x0",
   "",
 ];
 const TARGETS: Readonly<Record<string, readonly string[]>> = {
@@ -202,7 +279,16 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "-j REJECT --reject-with icmp-net-prohibited",
     "-j REJECT --reject-with icmp-admin-prohibited",
   ],
-  "filter INPUT": [...COMMON_TARGETS, "-j REJECT --reject-with icmp-net-unreachable"],
+  "filter INPUT": [
+    ...COMMON_TARGETS,
+    "-j REJECT --reject-with icmp-net-unreachable",
+    "-j REJECT --reject-with icmp-host-prohibited",
+  ],
+  "raw OUTPUT": [...COMMON_TARGETS.filter((target) => !target.includes("CONNMARK")), "-j CT --notrack"],
+  "mangle INPUT": COMMON_TARGETS,
+  "mangle OUTPUT": [...COMMON_TARGETS, "-j TTL --ttl-set 33"],
+  "nat INPUT": ["-j ACCEPT", "-j RETURN", "-j OTHER", "-j SNAT --to-source 10.2.0.12", "-j SNAT --to-source 10.1.0.3"],
+  "nat OUTPUT": ["-j ACCEPT", "-j OTHER", "-j DNAT --to-destination 10.2.0.3"],
   "filter OUTPUT": COMMON_TARGETS,
   "nat PREROUTING": [
     "-j ACCEPT",
@@ -212,6 +298,10 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "-j DNAT --to-destination 10.2.0.2-10.2.0.3",
     "-j NETMAP --to 10.2.0.0/28",
     "-j DNAT --to-destination 10.2.0.2-10.2.0.4 --persistent",
+    "-j DNAT --to-destination 10.2.0.3 --random",
+    "-j NETMAP --to 10.2.0.2/32",
+    "-j DEEPER",
+    "-j MARK --set-xmark 0x1/0x1",
   ],
   "nat POSTROUTING": [
     "-j ACCEPT",
@@ -222,8 +312,15 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
     "-j MASQUERADE",
     "-j SNAT --to-source 10.2.0.10-10.2.0.13 --persistent",
     "-j NETMAP --to 10.2.0.16/28",
+    "-j SNAT --to-source 10.2.0.1 --random-fully",
+    "-j MASQUERADE --random",
+    "-j DEEPER",
+    "-j CONNMARK --set-xmark 0x3/0x3",
   ],
 };
+/** These chains are called from several hooks: what belongs to one of them stays out. The second calls nobody. */
+const INNER_TARGETS = COMMON_TARGETS.filter((target) => !/OTHER|DEEPER|CONNMARK/.test(target));
+const OTHER_TARGETS = [...INNER_TARGETS, "-j RETURN", "-j DEEPER", "-g DEEPER"];
 const PORT_TARGETS: Readonly<Record<string, readonly string[]>> = {
   "nat PREROUTING": [
     "-j DNAT --to-destination 10.2.0.3:8080",
@@ -232,8 +329,18 @@ const PORT_TARGETS: Readonly<Record<string, readonly string[]>> = {
     "-j REDIRECT --to-ports 1024",
     "-j DNAT --to-destination 10.2.0.3:1000-1100/1000",
     "-j DNAT --to-destination 10.2.0.2-10.2.0.3:8080 --persistent",
+    "-j DNAT --to-destination 10.2.0.4:20000-60000 --random",
+    "-j REDIRECT --to-ports 20000-60000 --random",
+    "-j REDIRECT --to-ports 443",
   ],
-  "nat POSTROUTING": ["-j SNAT --to-source 10.2.0.1:1024", "-j MASQUERADE --to-ports 40000"],
+  "nat POSTROUTING": [
+    "-j SNAT --to-source 10.2.0.1:20000-60000",
+    "-j SNAT --to-source 10.2.0.10-10.2.0.13:40000",
+    "-j MASQUERADE --to-ports 20000-60000 --random",
+    "-j SNAT --to-source 10.2.0.1:20000-60000 --random-fully",
+    "-j SNAT --to-source 10.2.0.1:1024",
+    "-j MASQUERADE --to-ports 40000",
+  ],
 };
 const SYN_TARGETS: Readonly<Record<string, readonly string[]>> = {
   "mangle FORWARD": ["-j TCPMSS --set-mss 500", "-j TCPMSS --clamp-mss-to-pmtu", "-j TCPMSS --set-mss 1400"],
@@ -242,13 +349,16 @@ const SYN_TARGETS: Readonly<Record<string, readonly string[]>> = {
 
 function ruleLine(place: string): fc.Arbitrary<string> {
   const [table = "", chain = ""] = place.split(" ");
-  const hasIn = chain !== "OUTPUT" && chain !== "POSTROUTING";
-  const hasOut = chain !== "PREROUTING" && chain !== "INPUT";
+  const isInner = chain === "OTHER" || chain === "DEEPER";
+  const hasIn = chain !== "OUTPUT" && chain !== "POSTROUTING" && !isInner;
+  const hasOut = chain !== "PREROUTING" && chain !== "INPUT" && !isInner;
   const interfaces = [...(hasIn ? ["-i in0", "! -i in0"] : []), ...(hasOut ? ["-o out0", "! -o out0"] : [])];
   // A packet has no connection before conntrack has seen it, and marks of connections belong elsewhere.
   const known = hasIn ? [...MODULES, ...ADDRESS_TYPES] : MODULES.filter((module) => !module.includes("-m mac"));
   const modules = table === "raw" ? known.filter((module) => !/conntrack|state|connmark/.test(module)) : known;
-  const target = (extra: readonly string[]): fc.Arbitrary<string> => pick(...(TARGETS[place] ?? []), ...extra);
+  const inner = chain === "OTHER" ? OTHER_TARGETS : INNER_TARGETS;
+  const target = (extra: readonly string[]): fc.Arbitrary<string> =>
+    pick(...(TARGETS[place] ?? inner).filter((each) => table !== "nat" || each !== "-j DROP"), ...extra);
   const ports = PORT_TARGETS[place] ?? [];
   const reset = place === "filter FORWARD" || place === "filter INPUT" ? ["-j REJECT --reject-with tcp-reset"] : [];
   const matching = fc.oneof(
@@ -287,37 +397,34 @@ function ruleLine(place: string): fc.Arbitrary<string> {
     },
   );
   return fc
-    .tuple(maybe(SOURCE_OPTIONS), maybe(DESTINATION_OPTIONS), maybe(interfaces, 4), matching)
+    .tuple(maybe(SOURCE_OPTIONS), maybe(DESTINATION_OPTIONS), maybe(["", ...interfaces], 4), matching)
     .map(([source, destination, through, [protocol, module, end]]) =>
       [`-A ${chain}`, source, destination, through, protocol, module, end].filter((part) => part !== "").join(" "),
     );
 }
 
 const LAYOUT: Readonly<Record<string, readonly string[]>> = {
-  raw: ["PREROUTING"],
-  mangle: ["PREROUTING", "FORWARD", "POSTROUTING"],
-  nat: ["PREROUTING", "POSTROUTING"],
+  raw: ["PREROUTING", "OUTPUT"],
+  mangle: ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
+  nat: ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
   filter: ["INPUT", "FORWARD", "OUTPUT"],
 };
 
 function table(name: string): fc.Arbitrary<string> {
   const chains = LAYOUT[name] ?? [];
   const rules = fc.tuple(...chains.map((chain) => fc.array(ruleLine(`${name} ${chain}`), { maxLength: 4 })));
-  const other = fc.array(ruleLine(`${name} ${chains.includes("FORWARD") ? "FORWARD" : (chains[0] ?? "")}`), {
-    maxLength: 3,
-  });
-  return fc.tuple(rules, other).map(([own, inner]) => {
-    // The other chain is called from several hooks: what belongs to one of them stays out, and it calls nobody.
-    const safe = inner
-      .filter(
-        (line) =>
-          !/OTHER|-[io] |-m mac|limit-iface|TCPMSS|j DNAT|j SNAT|MASQUERADE|REDIRECT|NETMAP|NOTRACK|REJECT|TTL/.test(
-            line,
-          ),
-      )
-      .map((line) => line.replace(/^-A \w+/, "-A OTHER"));
-    return `*${name}\n:OTHER - [0:0]\n${[...own.flat(), ...safe].map((line) => `${line}\n`).join("")}COMMIT\n`;
-  });
+  const inner = (chain: string): fc.Arbitrary<string[]> =>
+    fc.array(ruleLine(`${name} ${chain}`), { maxLength: 4, minLength: 1 });
+  const policies = pick("", "", "", ...(name === "filter" ? [":FORWARD DROP [0:0]\n", ":INPUT DROP [0:0]\n"] : []));
+  return fc
+    .tuple(policies, rules, inner("OTHER"), inner("DEEPER"))
+    .map(([policy, own, other, deeper]) =>
+      [
+        `*${name}\n${policy}:OTHER - [0:0]\n:DEEPER - [0:0]\n`,
+        ...[...own.flat(), ...other, ...deeper].map((line) => `${line}\n`),
+        "COMMIT\n",
+      ].join(""),
+    );
 }
 
 const packet: fc.Arbitrary<VerdictPacket> = fc.record({
@@ -330,12 +437,95 @@ const packet: fc.Arbitrary<VerdictPacket> = fc.record({
   ttl: pick(64, 64, 64, 2, 1, 5),
   length: pick(0, 1, 30, 100),
   mss: pick(0, 0, 500, 1460),
+  isModern: fc.boolean(),
+});
+
+const answer: fc.Arbitrary<VerdictAnswer> = fc.record({
+  protocol: pick("answer", "answer", "answer", "error"),
+  on: pick("b", "b", "a"),
+  flags: pick("S.", "S.", ".", ".", "P.", "F.", "R", "R.", "S"),
+  length: pick(0, 0, 1, 100),
+  astray: pick(0, 0, 0, 0, 1, -1, 100_000_000),
+  ackAstray: pick(0, 0, 0, 0, 0, 1, -1, 70_000),
+  window: pick(65_535, 65_535, 65_535, 0, 500),
+  type: pick(3, 3, 3, 11, 12),
+  code: pick(0, 1, 3, 0),
+  from: pick(undefined, undefined, "10.2.0.200"),
 });
 
 /** Rule sets with some tables, and packets in the order in which they are sent. */
 export const verdictCase: fc.Arbitrary<VerdictCase> = fc
   .tuple(
     fc.subarray(["raw", "mangle", "nat", "filter"], { minLength: 1 }).chain((names) => fc.tuple(...names.map(table))),
-    fc.array(packet, { minLength: 24, maxLength: 24 }),
+    fc.array(
+      fc.oneof(
+        { weight: 3, arbitrary: packet as fc.Arbitrary<VerdictPacket | VerdictAnswer> },
+        { weight: 2, arbitrary: answer },
+      ),
+      { minLength: 24, maxLength: 24 },
+    ),
   )
-  .map(([tables, packets]) => ({ rules: tables.join(""), packets }));
+  .map(([tables, packets]) => {
+    const rules = tables.join("");
+    // Who answers to a port that chance drew would have to be told which.
+    const isDrawn = /random|20000-60000/.test(rules);
+    return { rules, packets: isDrawn ? packets.filter(({ protocol }) => !/answer|error/.test(protocol)) : packets };
+  });
+
+const FAR = [
+  1, -1, 100, -100, 65_534, 65_535, 65_536, 66_000, -66_001, 131_070, 131_071, 200_000, 0x4000_0000, -0x3000_0000,
+];
+const junk: fc.Arbitrary<VerdictAnswer> = fc.record({
+  protocol: pick("answer"),
+  on: pick("a", "b"),
+  flags: pick(".", ".", "P.", "P.", "F.", "F.", "U.", ""),
+  length: pick(0, 0, 1, 100),
+  astray: pick(0, 0, 0, 0, 0, ...FAR),
+  ackAstray: pick(0, 0, 0, 0, 0, ...FAR),
+  window: pick(65_535, 65_535, 0, 1, 500),
+  type: fc.constant(3),
+  code: fc.constant(0),
+  from: fc.constant(undefined),
+});
+
+const opening = {
+  protocol: "tcp",
+  from: "10.1.0.2",
+  to: "10.2.0.200",
+  sourcePort: 40000,
+  destinationPort: 80,
+} as const;
+const TRANSLATING = [
+  "-A PREROUTING -d 10.2.0.200/32 -p tcp -j DNAT --to-destination 10.2.0.2:8080",
+  "-A POSTROUTING -s 10.1.0.2/32 -p tcp -j SNAT --to-source 10.2.0.10:1024",
+];
+
+/** A translated connection, opened or not, and junk from both ends with its own addresses and ports. */
+export const junkCase: fc.Arbitrary<VerdictCase> = fc
+  .record({
+    isModern: fc.boolean(),
+    opened: fc.constant(true),
+    drops: fc.boolean(),
+    junk: fc.array(junk, { minLength: 20, maxLength: 20 }),
+  })
+  .map(({ isModern, opened, drops, junk }) => {
+    const syn: VerdictPacket = { ...opening, flags: "S", ttl: 64, length: 0, mss: 1460, isModern };
+    const orderly = {
+      protocol: "answer",
+      length: 0,
+      astray: 0,
+      ackAstray: 0,
+      window: 65_535,
+      type: 3,
+      code: 0,
+    } as const;
+    const rest: readonly VerdictAnswer[] = [
+      { ...orderly, on: "b", flags: "S.", from: undefined },
+      { ...orderly, on: "a", flags: ".", from: undefined },
+    ];
+    const filter = drops ? "*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n" : "";
+    return {
+      rules: `*nat\n${TRANSLATING.join("\n")}\nCOMMIT\n${filter}`,
+      packets: [syn, ...(opened ? rest : []), ...junk],
+    };
+  });

@@ -26,6 +26,7 @@ const SYSCTLS: Readonly<Record<string, number>> = {
   "net.ipv4.conf.all.send_redirects": 0,
   "net.ipv4.conf.default.send_redirects": 0,
   "net.ipv4.tcp_no_metrics_save": 1,
+  "net.ipv4.icmp_ratelimit": 0,
 };
 
 const run = promisify(execFile);
@@ -103,6 +104,11 @@ export class KernelLab {
     const forget = "ip neighbour flush all; ip route flush cache";
     await Promise.all(names.map((name) => this.run(name, forget)));
     await this.seen();
+  }
+
+  /** The name of a host's network namespace. */
+  namespace(host: string): string {
+    return namespace(host);
   }
 
   /** Runs a shell command on a host. */

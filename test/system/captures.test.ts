@@ -34,8 +34,9 @@ describe.skipIf(missing.length > 0)("the captures of the built-in scenarios, rea
 
   it.each(NAMES)("%s: every checksum is right, nothing is malformed, packets are in order of time", (name) => {
     const file = join(CAPTURES, name);
-    const bad =
-      "ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0";
+    // tshark sums up what an ICMP error quotes of a segment, which is its beginning only: the sum in the quotation cannot fit.
+    const transport = "(tcp.checksum.status == 0 || udp.checksum.status == 0) && !icmp";
+    const bad = `ip.checksum.status == 0 || icmp.checksum.status == 0 || (${transport})`;
     expect(tshark(file, "-Y", `${bad} || _ws.malformed`)).toEqual([]);
     const info = execFileSync("capinfos", ["-o", file], { encoding: "utf8", stdio: "pipe" });
     expect(info).toContain("True");

@@ -79,6 +79,8 @@ const SCENARIOS: readonly LabScenario[] = [
       { on: "pc2", run: `${CURL} http://${SRV}/` },
     ],
     ports: [50000],
+    // The second connection takes the port of the first, which is over, if its sequence numbers are ahead (nf_seq_has_advanced).
+    draws: true,
   },
   {
     name: "UDP masquerade with port clash",
@@ -231,6 +233,19 @@ const SCENARIOS: readonly LabScenario[] = [
       byHand("srv", { flags: "P.", seq: 5001 + 400_000, ack: 1101, payload: 20 }),
       byHand("pc1", { flags: "P.", seq: 1101 + 400_000, ack: 5001, payload: 20 }),
       byHand("pc1", { flags: ".", seq: 1101, ack: 5001 + 400_000 }),
+    ],
+    ports: [40010],
+    keepsAcks: true,
+  },
+  {
+    name: "data a little beyond the window passes, and its answer too",
+    rules: { ...masquerading(), ...SILENT_ON_BOTH },
+    steps: [
+      ...OPENED,
+      byHand("srv", { flags: "P.", seq: 5001 + 66_000, ack: 1101, payload: 20 }),
+      byHand("pc1", { flags: ".", seq: 1101, ack: 5001 + 66_020 }),
+      byHand("srv", { flags: "R", seq: 5001 + 67_000 }),
+      byHand("srv", { flags: "P.", seq: 5001, ack: 1101, payload: 20 }),
     ],
     ports: [40010],
     keepsAcks: true,
