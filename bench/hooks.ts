@@ -46,8 +46,9 @@ export function datagramFrom(address: string, port: number): Repeatable {
   return { packet, headers: Uint32Array.from({ length: HEADER_WORDS }, (_, i) => frame.data.getUint32(ip + i * 4)) };
 }
 
-/** Makes the packet what it was. */
+/** Makes the packet what it was, for one whose checksum nobody has looked at yet. */
 export function restore({ packet, headers }: Repeatable): void {
   const { frame, ip } = packet;
   for (let i = 0; i < HEADER_WORDS; i++) frame.data.setUint32(ip + i * 4, headers[i]!);
+  frame.sumKnownAt = 0;
 }

@@ -2,6 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ClusterBench } from "./cluster-scale.bench.ts";
+import { type ClusterSize, LARGEST, SMALL } from "./cluster-scale.ts";
 import { conntrackBytes } from "./conntrack-memory.bench.ts";
 import { LinuxPath } from "./linux-path.ts";
 import { type LiveMeasure, liveObstacle, liveRounds } from "./live.bench.ts";
@@ -106,8 +108,63 @@ export const ROWS: readonly Row[] = [
     }),
     isMet: ({ figure }) => figure <= 300,
   },
+  ...clusterRows(),
   ...liveRows(),
 ];
+
+/** The largest cluster that Kubernetes supports: 5,000 nodes, 150,000 pods, 10,000 Services. */
+function clusterRows(): Row[] {
+  const size = (quick: boolean): ClusterSize => (quick ? SMALL : LARGEST);
+  return [
+    {
+      name: "cluster-boot",
+      what: "5,000 nodes, 150,000 pods, 10,000 Services: boot",
+      unit: "s",
+      target: "≤ 10",
+      rounds: 1,
+      prepare: (quick) => ({ round: () => new ClusterBench(size(quick)).bootSeconds }),
+      isMet: ({ figure }) => figure <= 10,
+    },
+    {
+      name: "cluster-memory",
+      what: "the same: resident memory after a change to a Service",
+      unit: "MiB",
+      target: "≤ 4,096",
+      rounds: 1,
+      prepare: (quick) => {
+        const cluster = new ClusterBench(size(quick));
+        cluster.changeMs();
+        return { round: () => process.memoryUsage().rss / 2 ** 20 };
+      },
+      isMet: ({ figure }) => figure <= 4096,
+    },
+    {
+      name: "cluster-packets",
+      what: "the same: packets/s, over those of a cluster with 20 nodes",
+      unit: "×",
+      target: "≥ 0.8",
+      rounds: 7,
+      prepare: (quick) => {
+        const [large, small] = [new ClusterBench(size(quick)), new ClusterBench(SMALL)];
+        const packets = quick ? 20_000 : 200_000;
+        return { round: () => large.packetRate(packets) / small.packetRate(packets) };
+      },
+      isMet: ({ figure }) => figure >= 0.8,
+    },
+    {
+      name: "service-change",
+      what: "the same: a Service's change on all nodes, and a packet by the new rules",
+      unit: "ms",
+      target: "≤ 100",
+      rounds: 9,
+      prepare: (quick) => {
+        const cluster = new ClusterBench(size(quick));
+        return { round: () => cluster.changeMs() };
+      },
+      isMet: ({ figure }) => figure <= 100,
+    },
+  ];
+}
 
 /** Real programs through `natscope shell`; left out where a program or right is missing. */
 function liveRows(): Row[] {

@@ -16,6 +16,10 @@ interface Backend {
 
 /** Most connections to one real server at a time. */
 const MOST_CONNECTIONS = 4096;
+/** What real servers send is read here, by all connections: it is copied before the next is read. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
+/** Room for a turn's segments, when there is more than one. */
+const WRITE_BYTES = 64 * 1024;
 
 /** Has connections to pods' ports carried on to real servers: `POD[:PORT]=ADDRESS:PORT`. Returns what ends them all. @throws ConfigError */
 export function installBackends(live: LiveNetwork, given: readonly string[]): () => void {
@@ -76,15 +80,19 @@ class RelayedConnection {
   readonly #act: (action: () => void) => void;
   readonly #onGone: () => void;
   #emulatedIsOver = false;
-  /** For the real server, in this turn. */
-  #gathered: Uint8Array[] = [];
+  /** For the real server, in this turn: the first {@link #length} bytes. */
+  #gathered: Buffer | undefined;
+  #length = 0;
   #hasEnded = false;
 
   constructor(emulated: TcpSocket, backend: Backend, act: (action: () => void) => void, onGone: () => void) {
     this.#emulated = emulated;
     this.#act = act;
     this.#onGone = onGone;
-    this.#real = connect({ host: backend.address, port: backend.realPort, allowHalfOpen: true, noDelay: true });
+    const onread = { buffer: READ_BUFFER, callback: (length: number): boolean => this.#fromReal(length) };
+    const to = { host: backend.address, port: backend.realPort };
+    this.#real = connect({ ...to, allowHalfOpen: true, noDelay: true, onread });
+    emulated.mergeReceived();
     emulated.events = {
       onData: (bytes) => this.#gather(bytes),
       onEnd: () => {
@@ -94,7 +102,6 @@ class RelayedConnection {
       onDrain: () => this.#real.resume(),
       onClose: (reason) => this.#emulatedEnded(reason === "closed"),
     };
-    this.#real.on("data", (chunk) => this.#fromReal(chunk));
     this.#real.on("drain", () => this.#act(() => emulated.resume()));
     this.#real.on("end", () => this.#realEnded());
     this.#real.on("error", () => this.#abort());
@@ -109,30 +116,44 @@ class RelayedConnection {
 
   /** libuv does not reset a connection of which one direction was ended, and Node then keeps its descriptor for ever. */
   #resetReal(): void {
-    this.#gathered = [];
+    this.#length = 0;
     if (this.#real.writableEnded) this.#real.destroy();
     else this.#real.resetAndDestroy();
   }
 
   /** Segments come by the dozen: what one turn brings is written with one call. */
   #gather(bytes: Uint8Array): void {
-    if (this.#gathered.length === 0) queueMicrotask(() => this.#pass());
-    this.#gathered.push(bytes.slice());
+    if (this.#length === 0) queueMicrotask(() => this.#pass());
+    if (this.#gathered === undefined || this.#length + bytes.length > this.#gathered.length)
+      this.#makeRoom(bytes.length);
+    this.#gathered?.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #makeRoom(count: number): void {
+    const larger = Buffer.allocUnsafe(this.#length === 0 ? count : Math.max(WRITE_BYTES, 2 * (this.#length + count)));
+    if (this.#length > 0) larger.set(this.#gathered?.subarray(0, this.#length) ?? []);
+    this.#gathered = larger;
   }
 
   #pass(): void {
-    const [first, ...others] = this.#gathered;
-    if (first === undefined) return;
-    this.#gathered = [];
-    const whole = others.length === 0 ? first : Buffer.concat([first, ...others]);
+    if (this.#length === 0) return;
+    const whole = this.#gathered?.subarray(0, this.#length) ?? Buffer.of();
+    // The socket keeps it until the kernel has taken it.
+    this.#gathered = undefined;
+    this.#length = 0;
     if (!this.#real.write(whole)) this.#emulated.pause();
+    if (!this.#emulatedIsOver) this.#act(() => this.#emulated.endBatch());
   }
 
-  #fromReal(chunk: Uint8Array): void {
-    if (this.#emulatedIsOver) return;
+  /** The first bytes of {@link READ_BUFFER} have come; false to be given no more until the socket is resumed. */
+  #fromReal(length: number): boolean {
+    if (this.#emulatedIsOver) return true;
+    let hasRoom = true;
     this.#act(() => {
-      if (!this.#emulated.write(chunk)) this.#real.pause();
+      hasRoom = this.#emulated.write(READ_BUFFER.subarray(0, length));
     });
+    return hasRoom;
   }
 
   #realEnded(): void {

@@ -4,7 +4,7 @@ import type { CaptureOptions, PacketFilter } from "../pcap/index.ts";
 import { ConfigError, compileDisplayFilter, realPoint, type Scenario } from "../scenario/index.ts";
 import { describeFileError } from "./file-error.ts";
 import type { CommandIo } from "./io.ts";
-
+import { packetFilter } from "./packet-filter.ts";
 import { VERSION } from "./version.ts";
 
 /** The options of `run` that are about the capture. */
@@ -39,7 +39,7 @@ export function openCapture(scenario: Scenario, flags: CaptureFlags, io: Command
   const section = { application: `natscope ${VERSION}`, comment: `scenario ${scenario.name}, seed ${flags.seed}` };
   const target: CaptureOptions["target"] =
     pcap === undefined
-      ? { format: "pcapng", sink: () => {} }
+      ? { format: "count" }
       : format === "pcap"
         ? { format, sinkFor: (point) => files.open(fileForPoint(pcap, point)) }
         : { format, sink: files.open(pcap), section };
@@ -62,10 +62,7 @@ function fileForPoint(pcap: string, point: string): string {
 
 function readFilter(text: string): PacketFilter {
   const compiled = compileDisplayFilter(text);
-  if ("filter" in compiled) {
-    const { matches } = compiled.filter;
-    return { text, accepts: (bytes, start, end, { name }) => matches({ bytes, start, end, point: name }) };
-  }
+  if ("filter" in compiled) return packetFilter(compiled.filter);
   const { column, message } = compiled.fault;
   throw wrong("--filter", `${message}\n  ${text}\n  ${" ".repeat(column - 1)}^`);
 }

@@ -46,7 +46,8 @@ export function sumData(data: DataView, at: number, end: number, initial: number
 
 /** Folds a sum and complements it: the value for a checksum field. A correct packet, its field included, gives 0. */
 export function finishChecksum(sum: number): number {
-  let folded = (sum & 0xffff) + Math.floor(sum / 0x10000);
+  // A packet's sum is small; a file's may need more than 32 bits.
+  let folded = (sum & 0xffff) + (sum < 0x80000000 ? sum >>> 16 : Math.floor(sum / 0x10000));
   folded = (folded & 0xffff) + (folded >>> 16);
   folded = (folded & 0xffff) + (folded >>> 16);
   return ~folded & 0xffff;

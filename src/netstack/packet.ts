@@ -167,6 +167,18 @@ export class Packet {
     return finishChecksum(sumData(this.frame.data, this.transport, end, pseudo));
   }
 
+  /**
+   * Whether the transport checksum over the bytes up to `end` is right. It is summed once on the packet's way: {@link Frame.sumKnownAt} notes that, and the
+   * setters here, which patch it, leave it right.
+   */
+  isSumRight(end: number = this.end): boolean {
+    const { frame, transport } = this;
+    if (frame.sumKnownAt === transport) return true;
+    if (this.transportSum(end) !== 0) return false;
+    frame.sumKnownAt = transport;
+    return true;
+  }
+
   set ttl(ttl: number) {
     const before = getU16(this.bytes, this.ip + IP_TTL);
     setU8(this.bytes, this.ip + IP_TTL, ttl);
@@ -176,6 +188,7 @@ export class Packet {
   /** Makes the packet longer by `count` undefined bytes at `at`, and its IP header say so; the transport checksum is the caller's. False when its frame has no room. */
   insert(at: number, count: number): boolean {
     if (this.end + count > this.bytes.length) return false;
+    this.frame.sumKnownAt = 0;
     this.bytes.copyWithin(at + count, at, this.end);
     const before = this.length;
     this.end += count;

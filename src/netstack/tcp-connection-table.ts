@@ -1,33 +1,42 @@
 import type { TcpConnection } from "./tcp/index.ts";
 import type { TcpEndpoint, TcpSocket } from "./tcp-socket.ts";
 
-/** A host's TCP sockets by their two endpoints. An endpoint fits exactly into one number, which makes a fast key. */
+/** A host's TCP sockets by their two endpoints, which are mixed into one word: a key that costs no object. */
 export class TcpConnectionTable {
-  readonly #byLocal = new Map<number, Map<number, TcpSocket>>();
+  /** Sockets whose endpoints give the same word; almost always one. */
+  readonly #byFlow = new Map<number, TcpSocket[]>();
   readonly #byConnection = new Map<TcpConnection, TcpSocket>();
 
   find(local: TcpEndpoint, remote: TcpEndpoint): TcpSocket | undefined {
-    return this.#byLocal.get(key(local))?.get(key(remote));
+    const sockets = this.#byFlow.get(flowOf(local, remote));
+    if (sockets === undefined) return undefined;
+    for (let i = 0; i < sockets.length; i++) {
+      const socket = sockets[i] as TcpSocket;
+      if (isSame(socket.local, local) && isSame(socket.remote, remote)) return socket;
+    }
+    return undefined;
   }
 
   of(connection: TcpConnection): TcpSocket | undefined {
     return this.#byConnection.get(connection);
   }
 
+  /** Takes the place of another socket with these endpoints. */
   add(socket: TcpSocket): void {
-    const remotes = this.#byLocal.get(key(socket.local)) ?? new Map<number, TcpSocket>();
-    remotes.set(key(socket.remote), socket);
-    this.#byLocal.set(key(socket.local), remotes);
+    const flow = flowOf(socket.local, socket.remote);
+    const before = this.find(socket.local, socket.remote);
+    const others = (this.#byFlow.get(flow) ?? []).filter((other) => other !== before);
+    this.#byFlow.set(flow, [...others, socket]);
     this.#byConnection.set(socket.connection, socket);
   }
 
   /** Takes a socket out; no effect when another one has taken its place. */
   remove(socket: TcpSocket): void {
     this.#byConnection.delete(socket.connection);
-    const remotes = this.#byLocal.get(key(socket.local));
-    if (remotes?.get(key(socket.remote)) !== socket) return;
-    remotes.delete(key(socket.remote));
-    if (remotes.size === 0) this.#byLocal.delete(key(socket.local));
+    const flow = flowOf(socket.local, socket.remote);
+    const left = (this.#byFlow.get(flow) ?? []).filter((other) => other !== socket);
+    if (left.length > 0) this.#byFlow.set(flow, left);
+    else this.#byFlow.delete(flow);
   }
 
   list(): TcpSocket[] {
@@ -35,6 +44,13 @@ export class TcpConnectionTable {
   }
 }
 
-function key(endpoint: TcpEndpoint): number {
-  return endpoint.address * 65536 + endpoint.port;
+/** Both endpoints in one signed word, well mixed. */
+export function flowOf(local: TcpEndpoint, remote: TcpEndpoint): number {
+  let mixed = Math.imul(local.address ^ Math.imul(local.port, 0x9e3779b1), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13) ^ remote.address, 0xc2b2ae35);
+  return Math.imul(mixed ^ (mixed >>> 16) ^ remote.port, 0x27d4eb2f);
+}
+
+function isSame(a: TcpEndpoint, b: TcpEndpoint): boolean {
+  return a.port === b.port && a.address === b.address;
 }

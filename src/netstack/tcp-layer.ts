@@ -20,7 +20,7 @@ import {
   type TcpSettings,
   writeSegment,
 } from "./tcp/index.ts";
-import { TcpConnectionTable } from "./tcp-connection-table.ts";
+import { flowOf, TcpConnectionTable } from "./tcp-connection-table.ts";
 import { type TcpEndpoint, TcpSocket, type TcpSocketEvents } from "./tcp-socket.ts";
 import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
 import { IpProtocol } from "./wire/ipv4.ts";
@@ -136,7 +136,7 @@ export class TcpLayer {
     const { bytes, transport, end, source, destination } = packet;
     const segment = segmentFromWire(bytes, transport, end);
     if (segment === undefined) return this.#host.drop(packet, "tcp-malformed");
-    if (packet.transportSum() !== 0) return this.#host.drop(packet, "bad-checksum");
+    if (!packet.isSumRight()) return this.#host.drop(packet, "bad-checksum");
     if (!this.#addressing.isLocal(destination)) return this.#host.drop(packet, "no-listener");
     const local = { address: destination, port: packet.destinationPort };
     const remote = { address: source, port: packet.sourcePort };
@@ -172,7 +172,7 @@ export class TcpLayer {
     const { bytes, transport, end, source, destination } = packet;
     if (packet.isLaterFragment) return;
     const segment = segmentFromWire(bytes, transport, end);
-    if (segment === undefined || packet.transportSum() !== 0) return;
+    if (segment === undefined || !packet.isSumRight()) return;
     const reset = resetFor(segment);
     if (reset === undefined) return;
     const local = { address: destination, port: packet.destinationPort };
@@ -203,7 +203,11 @@ export class TcpLayer {
       return this.#host.drop(packet, "no-listener");
     }
     const mtu = this.#ip.pathMtu(remote.address);
-    const heard = listening.listener.receive(segment, this.#host.now(), { mtu, iss, flow: flowOf(local, remote) });
+    const heard = listening.listener.receive(segment, this.#host.now(), {
+      mtu,
+      iss,
+      flow: flowOf(local, remote) >>> 0,
+    });
     if (heard.kind === "dropped") {
       const full = heard.reason === "tcp-accept-queue-full" || heard.reason === "tcp-syn-queue-full";
       return this.#host.drop(packet, full ? "listen-overflow" : "tcp-refused-segment");
@@ -289,6 +293,7 @@ export class TcpLayer {
     const { bytes, transport } = packet;
     writeSegment(segment, { sourcePort, destinationPort }, bytes, transport);
     setTcpChecksum(bytes, transport, packet.transportSum());
+    packet.frame.sumKnownAt = transport;
     return packet;
   }
 
@@ -332,11 +337,4 @@ function icmpErrorKind(type: number, code: number): IcmpErrorKind | undefined {
     default:
       return "host-unreachable";
   }
-}
-
-/** Both endpoints in one word, well mixed. */
-function flowOf(local: TcpEndpoint, remote: TcpEndpoint): number {
-  let mixed = Math.imul(local.address ^ Math.imul(local.port, 0x9e3779b1), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13) ^ remote.address, 0xc2b2ae35);
-  return Math.imul(mixed ^ (mixed >>> 16) ^ remote.port, 0x27d4eb2f) >>> 0;
 }

@@ -1,6 +1,6 @@
 import type { Time, Timer } from "../sim/index.ts";
 import type { Ipv4Address } from "./ipv4-address.ts";
-import type { CloseReason, State, TcpConnection, TcpInfo } from "./tcp/index.ts";
+import { type CloseReason, SendQueue, type State, type TcpConnection, type TcpInfo } from "./tcp/index.ts";
 
 /** An address and a port. */
 export interface TcpEndpoint {
@@ -43,7 +43,7 @@ export class TcpSocket {
   identification: number;
   readonly #owner: TcpSocketOwner;
   /** Written by the program and not yet in the send buffer. */
-  readonly #waiting: Uint8Array[] = [];
+  readonly #waiting = new SendQueue();
   #ending = false;
   #closing = false;
   #paused = false;
@@ -86,7 +86,7 @@ export class TcpSocket {
     if (this.#ending) throw new TypeError("Cannot write to a TCP socket: it was ended");
     if (bytes.length === 0) return this.#waiting.length === 0;
     const taken = this.#waiting.length === 0 ? this.connection.write(bytes, this.#owner.now()) : 0;
-    if (taken < bytes.length) this.#waiting.push(bytes.slice(taken));
+    if (taken < bytes.length) this.#waiting.append(bytes.subarray(taken));
     this.#owner.flush(this);
     return this.#waiting.length === 0;
   }
@@ -111,8 +111,19 @@ export class TcpSocket {
   /** Ends the connection at once: RST. */
   destroy(): void {
     this.#ending = true;
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     this.connection.abort(this.#owner.now());
+    this.#owner.flush(this);
+  }
+
+  /** Acknowledges as behind a network card with receive offload: one ACK for many segments, and one whenever {@link endBatch} is called. */
+  mergeReceived(): void {
+    this.connection.mergeReceived();
+  }
+
+  /** What came together has all been received: it is acknowledged now. */
+  endBatch(): void {
+    this.connection.endBatch(this.#owner.now());
     this.#owner.flush(this);
   }
 
@@ -145,13 +156,11 @@ export class TcpSocket {
 
   /** Moves what waits into the send buffer; behind the last of it the FIN. */
   #push(): void {
-    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const taken = this.connection.write(next, this.#owner.now());
-      if (taken < next.length) {
-        this.#waiting[0] = next.subarray(taken);
-        return;
-      }
-      this.#waiting.shift();
+    const waiting = this.#waiting;
+    if (waiting.length > 0) {
+      const at = waiting.indexOf(waiting.first);
+      waiting.drop(this.connection.write(waiting.store.subarray(at, at + waiting.length), this.#owner.now()));
+      if (waiting.length > 0) return;
     }
     if (this.#closing) this.connection.release(this.#owner.now());
     else if (this.#ending) this.connection.close(this.#owner.now());

@@ -17,7 +17,7 @@ interface AwaitedInterface {
 
 /**
  * Joins the event stream and the captures: what goes through a tap is recorded in each, and what happened to it in a box becomes its comment. With no
- * capture it reads no events.
+ * capture that keeps comments it reads no events.
  */
 export class Recorder {
   readonly #events: EventStream;
@@ -43,7 +43,7 @@ export class Recorder {
     const points = [...this.#points.values()].map(({ description }) => capture.addPoint(description));
     const recording = { capture, points };
     this.#recordings.push(recording);
-    this.#stopReading ??= this.#events.read((event) => this.#read(event));
+    if (capture.keepsComments) this.#stopReading ??= this.#events.read((event) => this.#read(event));
     return () => this.#remove(recording);
   }
 
@@ -97,7 +97,7 @@ export class Recorder {
   }
 
   #recordLeaving(point: number, node: string, frame: Frame): void {
-    const comment = this.#comments.take(node, frame.lineage);
+    const comment = this.#stopReading === undefined ? "" : this.#comments.take(node, frame.lineage);
     for (const { capture, points } of this.#recordings) {
       const place = points[point];
       if (place === undefined) continue;
@@ -120,7 +120,7 @@ export class Recorder {
     const place = this.#recordings.indexOf(recording);
     if (place < 0) return;
     this.#recordings.splice(place, 1);
-    if (this.#recordings.length > 0) return;
+    if (this.#recordings.some(({ capture }) => capture.keepsComments)) return;
     this.#stopReading?.();
     this.#stopReading = undefined;
     this.#comments = new CommentWriter();

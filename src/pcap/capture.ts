@@ -38,14 +38,15 @@ export interface PacketFilter {
   readonly accepts: (bytes: Uint8Array, start: number, end: number, point: CapturePoint) => boolean;
 }
 
-/** One pcapng file, or one classic pcap file a point. */
+/** One pcapng file, or one classic pcap file a point; or nothing is kept and packets are only counted. */
 export type CaptureTarget =
   | { readonly format: "pcapng"; readonly sink: ByteSink; readonly section?: SectionInfo }
   | {
       readonly format: "pcap";
       /** Opens a point's file. */
       readonly sinkFor: (pointName: string) => ByteSink;
-    };
+    }
+  | { readonly format: "count" };
 
 /** What is captured, and where it goes. Times are nanoseconds. */
 export interface CaptureOptions {
@@ -88,6 +89,9 @@ interface CaptureWriter {
  * stamp a frame some µs ahead and what happens to a frame is known only after its arrival; until then it takes comments.
  */
 export class Capture {
+  /** Whether comments reach the file: for others nobody need make them. */
+  readonly keepsComments: boolean;
+  readonly #onlyCounts: boolean;
   readonly #writer: CaptureWriter;
   readonly #now: () => number;
   readonly #filter: PacketFilter | undefined;
@@ -109,6 +113,8 @@ export class Capture {
 
   constructor(options: CaptureOptions) {
     this.#writer = createWriter(options.target, options.startDate ?? DEFAULT_START_DATE);
+    this.keepsComments = options.target.format === "pcapng";
+    this.#onlyCounts = options.target.format === "count";
     this.#now = options.now;
     this.#filter = options.filter;
     this.#isBehind = options.isBehind;
@@ -155,6 +161,10 @@ export class Capture {
       this.#writer.countUnwritten(interfaceId, "filtered");
       return NOT_RECORDED;
     }
+    if (this.#onlyCounts) {
+      this.#written += 1;
+      return NOT_RECORDED;
+    }
     this.advance(this.#now());
     if (this.#isBehind?.() === true) {
       this.#missed += 1;
@@ -176,7 +186,7 @@ export class Capture {
 
   /** Adds a line to the latest record of a lineage, at one point or at any; false when no such record is waiting. */
   annotateLatest(lineage: number, text: string, point?: CapturePoint): boolean {
-    if (point !== undefined && point.interfaceId === undefined) return false;
+    if (!this.keepsComments || (point !== undefined && point.interfaceId === undefined)) return false;
     return this.#comment(this.#pending.findLatest(lineage, point?.interfaceId), text);
   }
 
@@ -265,7 +275,18 @@ export class Capture {
   }
 }
 
+/** For captures that only count. */
+const NO_WRITER: CaptureWriter = {
+  addInterface: () => 0,
+  writeNames: () => {},
+  writePacket: () => {},
+  countUnwritten: () => {},
+  flush: () => {},
+  close: () => {},
+};
+
 function createWriter(target: CaptureTarget, startDate: bigint): CaptureWriter {
+  if (target.format === "count") return NO_WRITER;
   if (target.format === "pcap") return new PcapFiles(target.sinkFor, startDate);
   return new PcapngWriter(target.sink, { startDate, ...(target.section !== undefined && { section: target.section }) });
 }

@@ -22,6 +22,12 @@ export class Frame {
   at: Time = START;
   /** What the box that holds the frame keeps with it from one of its devices to the next; a link takes it off. */
   context: unknown;
+  /**
+   * Where the transport header begins whose checksum is known to be right, because its sender has just computed it or somebody has verified it; 0 when nothing
+   * is known (Linux: CHECKSUM_UNNECESSARY). It holds as long as every change patches that checksum; whoever writes to `bytes` otherwise sets it to 0. New
+   * frames and copies know nothing.
+   */
+  sumKnownAt = 0;
   readonly #pool: FramePool;
   #free = false;
 
@@ -98,6 +104,7 @@ export class FramePool {
     frame.lineage = lineage;
     frame.at = START;
     frame.context = undefined;
+    frame.sumKnownAt = 0;
     return frame;
   }
 }

@@ -1,5 +1,5 @@
 import type { Duration, Time } from "../../sim/index.ts";
-import { decideAck, noteRead } from "./delayed-ack.ts";
+import { decideAck, mergeReceived, noteRead, receivedBatch } from "./delayed-ack.ts";
 import { openActively, openAnswered, openPassively } from "./handshake.ts";
 import { fragmentationNeeded, type IcmpErrorKind, icmpError } from "./icmp-errors.ts";
 import { type Discard, segmentArrives } from "./receive.ts";
@@ -86,6 +86,17 @@ export class TcpConnection {
 
   set noDelay(on: boolean) {
     this.#tcb.noDelay = on;
+  }
+
+  /** Acknowledges as behind a network card with receive offload: rarely, and at the end of each {@link endBatch}. */
+  mergeReceived(): void {
+    mergeReceived(this.#tcb);
+  }
+
+  /** What came together has all been received; the ACK for it is sent by the next `poll`. */
+  endBatch(now: Time): void {
+    this.#tcb.now = now;
+    receivedBatch(this.#tcb);
   }
 
   /** Active OPEN: the first `poll` returns the SYN. */

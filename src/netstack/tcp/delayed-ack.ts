@@ -27,8 +27,13 @@ export interface AckPolicy {
   /** What a full segment of the peer's seems to be. */
   mss: number;
   lastLength: number;
+  /** Full segments that may wait for one ACK: 1, as everywhere, or as many as receive offload would have merged. */
+  merged: number;
   deadline: Time | undefined;
 }
+
+/** `gro_max_size` would allow 44 of Ethernet's size; fewer leave a sender with a small window something to go on with. */
+const SEGMENTS_MERGED = 16;
 
 export function newAckPolicy(leastDelay: Duration): AckPolicy {
   return {
@@ -42,6 +47,7 @@ export function newAckPolicy(leastDelay: Duration): AckPolicy {
     receivedAt: 0 as Time,
     mss: LEAST_MSS_GUESS,
     lastLength: 0,
+    merged: 1,
     deadline: undefined,
   };
 }
@@ -128,7 +134,7 @@ export function decideAck(tcb: Tcb): void {
   if (!ack.scheduled) return;
   const pending = seqDiff(rcv.nxt, rcv.wup);
   if (
-    (pending > ack.mss && windowToOffer(tcb) >= rcv.wnd) ||
+    (pending > ack.mss * ack.merged && windowToOffer(tcb) >= rcv.wnd) ||
     (ack.quick > 0 && !ack.interactive) ||
     tcb.receiveQueue.hasGaps
   ) {
@@ -174,11 +180,22 @@ export function noteRead(tcb: Tcb, count: number): void {
   if (ack.scheduled) {
     const emptied = tcb.receiveQueue.readable === 0;
     const due = ack.pushed === 2 || (ack.pushed === 1 && !ack.interactive);
-    if (seqDiff(rcv.nxt, rcv.wup) > ack.mss || (due && emptied)) ack.immediately = true;
+    if (seqDiff(rcv.nxt, rcv.wup) > ack.mss * ack.merged || (due && emptied)) ack.immediately = true;
   }
   if (rcv.fin !== undefined) return;
   const offered = offeredWindow(tcb);
   if (2 * offered > rcv.space) return;
   const next = windowToOffer(tcb);
   if (next > 0 && next >= 2 * offered) ack.immediately = true;
+}
+
+/** From now on one ACK for what a network card's receive offload merges into one packet (`tcp_gro_receive`, net/ipv4/tcp_offload.c). */
+export function mergeReceived(tcb: Tcb): void {
+  tcb.ack.merged = SEGMENTS_MERGED;
+}
+
+/** No more is coming for now, where NAPI would hand up what it has merged (`napi_gro_flush`): what waits for its ACK gets it by the usual rule. */
+export function receivedBatch(tcb: Tcb): void {
+  const { ack, rcv } = tcb;
+  if (ack.scheduled && seqDiff(rcv.nxt, rcv.wup) > ack.mss) ack.immediately = true;
 }

@@ -31,6 +31,7 @@ export {
   sequenceLength,
   writeSegment,
 } from "./segment.ts";
+export { SendQueue } from "./send-queue.ts";
 export { isAfter, isBefore, type Seq, seq, seqAdd, seqDiff } from "./seq.ts";
 export { type BufferLimits, type KeepAlive, LINUX_TCP, type TcpSettings } from "./settings.ts";
 export { isSynchronized, nextState, type State, type StateEvent } from "./state.ts";

@@ -150,3 +150,53 @@ describe("acknowledging", () => {
     expect(script.host.reads(10).length).toBe(5);
   });
 });
+
+describe("a receiver behind receive offload", () => {
+  function merging(): TcpScript {
+    const script = interactive();
+    script.connection.mergeReceived();
+    return script;
+  }
+
+  function receive(script: TcpScript, segments: number): void {
+    for (let each = 0; each < segments; each++) {
+      script.peer.sends({ flags: ".", seq: 81 + each * 1460, ack: 301, length: 1460 });
+      script.host.reads(1460);
+    }
+  }
+
+  it("acknowledges every second segment without it", () => {
+    const script = interactive();
+    receive(script, 2);
+    script.host.sends({ flags: ".", ack: 3001 });
+  });
+
+  it("acknowledges what came together with one ACK, at its end", () => {
+    const script = merging();
+    receive(script, 10);
+    script.host.isSilent();
+    script.connection.endBatch(script.now);
+    script.drain();
+    script.host.sends({ flags: ".", ack: 14681 });
+    script.host.isSilent();
+  });
+
+  it("leaves a single segment to the delay", () => {
+    const script = merging();
+    receive(script, 1);
+    script.connection.endBatch(script.now);
+    script.drain();
+    script.host.isSilent();
+    script.after(ms(40));
+    script.host.sends({ flags: ".", ack: 1541 });
+  });
+
+  it("lets no more than 16 segments wait for the end", () => {
+    const script = merging();
+    receive(script, 16);
+    script.host.isSilent();
+    script.peer.sends({ flags: ".", seq: 23441, ack: 301, length: 1460 });
+    script.host.reads(1460);
+    script.host.sends({ flags: ".", ack: 24901 });
+  });
+});
