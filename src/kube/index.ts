@@ -117,6 +117,7 @@ export { findKindByWord, qualifiedPlural, type ResourceKind, resourceKind } from
 export { isNodeReady, NodeLoads, Scheduler, scheduleNode } from "./scheduler.ts";
 export { SelectionIndex } from "./selection-index.ts";
 export { healthCheckNodePortOf, type ServicePort, servicePortKey, servicePorts } from "./service-ports.ts";
-export { SliceIndex } from "./slice-index.ts";
+export { SliceIndex, serviceKeyOf } from "./slice-index.ts";
 export { staleConnections } from "./stale-connections.ts";
 export { type UserspacePort, type UserspaceRules, userspaceRules } from "./userspace-rules.ts";
+export { WorkQueue } from "./work-queue.ts";

@@ -7,7 +7,7 @@ import type { ServiceSource } from "./proxy-objects.ts";
 import { chainsInOrder, newRuleSheet } from "./rule-sheet.ts";
 import { ChainOwners, ServiceChains } from "./service-chains.ts";
 import { IPTABLES_CHAINS } from "./service-plan.ts";
-import { servicePortKey } from "./service-ports.ts";
+import type { ServicePort } from "./service-ports.ts";
 
 /** With more endpoints than this, kube-proxy saves the comments in front of each (largeClusterEndpointsThreshold). */
 const LARGE_CLUSTER_ENDPOINTS = 1000;
@@ -23,7 +23,7 @@ export class IptablesRulebook {
   readonly #tail = newRuleSheet();
   #revision: number | undefined;
   #comments: ChainOptions["comments"] = "all";
-  #parts: ReadonlyMap<string, PortRules> = new Map();
+  #parts: ReadonlyMap<ServicePort, PortRules> = new Map();
   /** Those for which nodes differ. */
   #differing: readonly PortRules[] = [];
   /** Whose chain is whose, of all others. */
@@ -66,7 +66,7 @@ export class IptablesRulebook {
     this.#parts = this.#partsFrom(before);
     this.#comments = hasMoreEndpoints(this.#parts.values(), LARGE_CLUSTER_ENDPOINTS) ? "few" : "all";
     if (this.#comments !== comments) this.#parts = this.#partsFrom(new Map());
-    for (const [key, part] of before) if (this.#parts.get(key) !== part) this.#forget(part);
+    for (const [port, part] of before) if (this.#parts.get(port) !== part) this.#forget(part);
     const parts = [...this.#parts.values()];
     this.#differing = parts.filter((part) => part.dependsOnNode);
     const common = parts.filter((part) => !part.dependsOnNode);
@@ -75,15 +75,13 @@ export class IptablesRulebook {
   }
 
   /** A part for each service port, in order; taken over from `known` where nothing has changed. */
-  #partsFrom(known: ReadonlyMap<string, PortRules>): ReadonlyMap<string, PortRules> {
+  #partsFrom(known: ReadonlyMap<ServicePort, PortRules>): ReadonlyMap<ServicePort, PortRules> {
     const options = { names: IPTABLES_CHAINS, comments: this.#comments };
-    const parts = new Map<string, PortRules>();
+    const parts = new Map<ServicePort, PortRules>();
     for (const port of this.#source.ports) {
-      const key = servicePortKey(port);
-      const part = known.get(key);
-      const slices = this.#source.slicesOf(port);
-      const isSame = part?.port === port && part.slices === slices;
-      parts.set(key, isSame ? part : new PortRules(port, slices, options));
+      const part = known.get(port);
+      const slices = this.#source.slicesOf(port.serviceKey);
+      parts.set(port, part?.slices === slices ? part : new PortRules(port, slices, options));
     }
     return parts;
   }

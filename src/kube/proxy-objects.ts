@@ -10,7 +10,8 @@ export interface ServiceSource {
   /** Another number after each change. */
   readonly revision: number;
   readonly ports: readonly ServicePort[];
-  slicesOf(port: Pick<ServicePort, "namespace" | "service">): readonly EndpointSlice[];
+  /** Those of the Service `namespace/name`. */
+  slicesOf(service: string): readonly EndpointSlice[];
 }
 
 /** These objects, which do not change. */
@@ -23,7 +24,7 @@ export function serviceSource({ services, endpointSlices }: Omit<ProxyInput, "co
   return {
     revision: 0,
     ports: servicePorts(services),
-    slicesOf: (port) => slices.get(serviceOf(port)) ?? [],
+    slicesOf: (service) => slices.get(service) ?? [],
   };
 }
 
@@ -58,8 +59,8 @@ export class ProxyObjects implements ServiceSource {
     return this.#healthChecks;
   }
 
-  slicesOf({ namespace, service }: Pick<ServicePort, "namespace" | "service">): readonly EndpointSlice[] {
-    return this.#slices.of(`${namespace}/${service}`);
+  slicesOf(service: string): readonly EndpointSlice[] {
+    return this.#slices.of(service);
   }
 
   /** All objects as one kube-proxy sees them. */
@@ -86,11 +87,9 @@ export class ProxyObjects implements ServiceSource {
   }
 
   #servicesWithHealthCheck(): readonly Service[] {
-    const keys = new Set(this.ports.filter((port) => port.healthCheckNodePort !== 0).map(serviceOf));
+    const keys = new Set(
+      this.ports.filter((port) => port.healthCheckNodePort !== 0).map(({ serviceKey }) => serviceKey),
+    );
     return [...keys].flatMap((key) => this.#services.get(key) ?? []);
   }
-}
-
-function serviceOf({ namespace, service }: Pick<ServicePort, "namespace" | "service">): string {
-  return `${namespace}/${service}`;
 }

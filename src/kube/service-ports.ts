@@ -12,6 +12,8 @@ const DEFAULT_AFFINITY_SECONDS = 10_800;
 export interface ServicePort {
   readonly namespace: string;
   readonly service: string;
+  /** `ns/name`: joined once, as ten thousand are looked up by it at every change. */
+  readonly serviceKey: string;
   readonly portName: string;
   readonly protocol: ServiceProtocol;
   /** `ns/name:portname`, or `ns/name` for an unnamed port. Without the protocol, in comments and hashes alike. */
@@ -85,6 +87,7 @@ function servicePort(service: Service, port: ServicePortSpec, clusterIp: Ipv4Add
   return {
     namespace: metadata.namespace,
     service: metadata.name,
+    serviceKey: `${metadata.namespace}/${metadata.name}`,
     portName,
     protocol: port.protocol ?? "TCP",
     name:

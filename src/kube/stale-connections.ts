@@ -16,7 +16,7 @@ export function staleConnections(source: ServiceSource): (entry: ConntrackEntry)
   const nodePorts = new Map<number, ReadonlySet<number>>();
   for (const port of source.ports) {
     if (port.protocol !== "UDP") continue;
-    const known = collectEndpoints(source.slicesOf(port), "").get(servicePortKey(port)) ?? [];
+    const known = collectEndpoints(source.slicesOf(port.serviceKey), "").get(servicePortKey(port)) ?? [];
     const serving = known.filter((endpoint) => endpoint.serving);
     if (serving.length === 0) continue;
     const endpoints = new Set(serving.map((endpoint) => place(endpoint.address, endpoint.port)));

@@ -20,11 +20,11 @@ export interface ClusterTiming {
   readonly minSyncPeriod: Duration;
 }
 
-/** Kubernetes' own values; but kube-proxy writes its rules at once, unless told to wait. */
+/** Kubernetes' own values, the grace period as since 1.32 (40 s before); but kube-proxy writes its rules at once, unless told to wait. */
 export const DEFAULT_TIMING: ClusterTiming = {
   nodeLeaseRenewal: seconds(10),
   nodeMonitorPeriod: seconds(5),
-  nodeMonitorGracePeriod: seconds(40),
+  nodeMonitorGracePeriod: seconds(50),
   unreachableToleration: seconds(300),
   podRelist: seconds(1),
   containerStart: seconds(1),

@@ -17,6 +17,7 @@ import {
   SliceIndex,
   startPod,
   terminationSeconds,
+  WorkQueue,
   withReadiness,
 } from "../kube/index.ts";
 import { type Cidr, formatCidr, formatIpv4, type Ipv4Address, parseIpv4, SharedRoutes } from "../netstack/index.ts";
@@ -81,6 +82,8 @@ export class Cluster {
   readonly #pods = new Map<string, RunningPod>();
   /** Pods that the API server has forgotten. */
   readonly #gone = new Set<string>();
+  /** Services whose addresses captures may not have a name for yet. */
+  readonly #unnamed = new WorkQueue();
   /** Whether anything has changed since the cluster was last at rest. */
   #isChanged = true;
   readonly #aliases = new Map<string, KubeNode>();
@@ -262,6 +265,8 @@ export class Cluster {
   #note(change: ObjectChange): void {
     this.#isChanged = true;
     this.#slices.follow(change);
+    const { kind, metadata } = change.object;
+    if (kind === "Service") this.#unnamed.add(metadata.namespace, metadata.name);
     if (change.type === "deleted" && change.object.kind === "Pod") this.#gone.add(keyOf(change.object));
   }
 
@@ -394,9 +399,9 @@ export class Cluster {
   }
 
   #nameServices(): void {
-    for (const { metadata, spec } of this.api.list("Service")) {
-      const address = spec.clusterIP === undefined ? undefined : parseIpv4(spec.clusterIP);
-      if (address !== undefined) this.#network.nameAddress(address, `${metadata.name}.${metadata.namespace}.svc`);
+    for (const { namespace, name } of this.#unnamed.take()) {
+      const address = parseIpv4(this.api.get("Service", name, namespace)?.spec.clusterIP ?? "");
+      if (address !== undefined) this.#network.nameAddress(address, `${name}.${namespace}.svc`);
     }
   }
 }

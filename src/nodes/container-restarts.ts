@@ -22,6 +22,8 @@ export interface RestartingCluster {
 
 interface Crashes {
   count: number;
+  hasEnded: boolean;
+  /** kubelet knows it. */
   isDown: boolean;
   /** When the containers last ran. */
   since: Time;
@@ -47,13 +49,14 @@ export class ContainerRestarts {
     return this.#crashes.get(keyOf(pod))?.isDown === true;
   }
 
-  /** A Pod's containers have just ended. */
+  /** A Pod's containers have just ended. Where they have already, nothing is left to end. */
   crashed(pod: Pod): void {
     const { clock, timing } = this.#cluster;
     const now = clock.now();
     const before = this.#crashes.get(keyOf(pod));
+    if (before?.hasEnded === true) return;
     const isForgiven = before === undefined || between(before.since, now) > FORGIVEN;
-    const crashes: Crashes = { count: isForgiven ? 1 : before.count + 1, isDown: false, since: now };
+    const crashes: Crashes = { count: isForgiven ? 1 : before.count + 1, hasEnded: true, isDown: false, since: now };
     this.#crashes.set(keyOf(pod), crashes);
     const relist = (now - (now % timing.podRelist) + timing.podRelist) as Time;
     this.#at(relist, pod, (current) => this.#notice(current, crashes));
@@ -76,6 +79,7 @@ export class ContainerRestarts {
 
   #restart(pod: Pod, crashes: Crashes): void {
     const { clock, api, start, reconcile } = this.#cluster;
+    crashes.hasEnded = false;
     crashes.isDown = false;
     crashes.since = clock.now();
     start(pod);

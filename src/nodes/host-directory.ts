@@ -40,6 +40,10 @@ export class HostDirectory {
     this.#built.delete(name);
   }
 
+  get size(): number {
+    return this.#names.size;
+  }
+
   keys(): Iterable<string> {
     return this.#names.keys();
   }

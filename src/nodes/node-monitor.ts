@@ -70,9 +70,9 @@ export class NodeMonitor {
     const { clock, timing } = this.#cluster;
     for (const timer of outage.timers) timer.cancel();
     this.#outages.delete(node);
-    if (!outage.isNoticed) return this.#cluster.heard(node);
     // Until the controller has seen it, kubelet itself does what it was told meanwhile.
     this.#cluster.heard(node);
+    if (!outage.isNoticed) return;
     const renewal = multipleFrom(clock.now(), timing.nodeLeaseRenewal);
     this.#at(outage, multipleFrom(renewal, timing.nodeMonitorPeriod), () => this.#welcome(node));
   }

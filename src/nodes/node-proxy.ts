@@ -73,7 +73,7 @@ export class NodeProxy {
   #healthPorts(): readonly HealthCheckPort[] {
     const { objects } = this.#shared;
     const slices = this.#healthChecks.flatMap(({ metadata: { namespace, name } }) =>
-      objects.slicesOf({ namespace, service: name }),
+      objects.slicesOf(`${namespace}/${name}`),
     );
     return healthCheckPorts(this.#healthChecks, slices, this.#config.nodeName);
   }

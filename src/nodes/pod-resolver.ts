@@ -1,7 +1,7 @@
 import type { ResolverConfig } from "../apps/index.ts";
 import type { Pod } from "../kube/index.ts";
 import { type Ipv4Address, parseIpv4 } from "../netstack/index.ts";
-import { CLUSTER_DOMAIN } from "./cluster-dns.ts";
+import { CLUSTER_DOMAIN } from "./service-records.ts";
 
 /** kubelet's `options ndots:5`. */
 const KUBELET_OPTIONS = [{ name: "ndots", value: "5" }];

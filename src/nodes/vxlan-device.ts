@@ -49,7 +49,7 @@ export interface VxlanOptions {
 
 /**
  * VXLAN (RFC 7348) as Linux's device of that type does it (drivers/net/vxlan): an Ethernet port whose frames travel in UDP datagrams to the end that its
- * forwarding table names. The outer header has a TTL of its own, no DF, and of the inner one's type of service the ECN bits; its source port is a hash of
+ * forwarding table names. The outer header has a TTL of its own, no DF, and of the inner one's type of service only what ECN needs; its source port is a hash of
  * the inner flow, so that routers on the way spread flows (§5).
  */
 export class VxlanDevice implements Device {
@@ -96,9 +96,11 @@ export class VxlanDevice implements Device {
     const { host, ip, addressing } = this.#stack;
     const { local, udpChecksum = true } = this.#options;
     const source = local ?? addressing.sourceFor(remote);
-    if (source === undefined) return host.drop(this.#stack.frames.copy(frame), "no-route");
+    // The kernel speaks of a circular route (`vxlan_xmit_one`).
+    const isCircular = addressing.hop(remote)?.out.device === this;
+    if (source === undefined || isCircular) return host.drop(this.#stack.frames.copy(frame), "no-route");
     const inner = innerPacket(frame);
-    const typeOfService = inner === undefined ? 0 : inner.typeOfService & ECN_BITS;
+    const typeOfService = inner === undefined ? 0 : outerEcn(inner.typeOfService);
     const header = { protocol: IpProtocol.udp, source, destination: remote, dontFragment: false, typeOfService };
     const length = UDP_HEADER_LENGTH + VXLAN_HEADER_LENGTH + frame.length;
     const outer = ip.create(header, length);
@@ -159,8 +161,15 @@ export function vxlanMac(node: Ipv4Address): MacAddress {
   return mac(0x6600 * 2 ** 32 + node);
 }
 
-/** RFC 6040 §4.1: the outer header has the inner one's ECN field. */
+/** `INET_ECN_encapsulate` (include/net/inet_ecn.h): the inner ECN field, but ECT(0) where that is CE, as RFC 3168 §9.1.1 has it and RFC 6040 no longer. */
+function outerEcn(typeOfService: number): number {
+  const ecn = typeOfService & ECN_BITS;
+  return ecn === ECN_CE ? ECN_ECT_0 : ecn;
+}
+
 const ECN_BITS = 3;
+const ECN_CE = 3;
+const ECN_ECT_0 = 2;
 
 /** The IPv4 packet in a frame; the one the stack left with it where the host itself sent it. */
 function innerPacket(frame: Frame): Packet | undefined {

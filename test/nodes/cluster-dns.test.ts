@@ -41,6 +41,53 @@ describe("clusterDns()", () => {
   });
 });
 
+describe("a zone that has been asked before", () => {
+  const machines = new Map([["db.example.com", address("192.0.2.1")]]);
+  const api = new ApiServer({ serviceRange: cidr("10.0.0.0/16"), chance: { below: () => 0 }, pins: {} });
+  const ask = clusterDns(api, machines);
+  const asked = (name: string, type = "A"): string => {
+    const said = ask({ name, type, class: DnsClass.in }, address("10.180.1.9"));
+    return [said?.rcode, ...(said?.answers ?? []).map(dataOf)].join(" ");
+  };
+
+  it("knows a Service from its making to its end, and its namespace as long as one is in it", () => {
+    expect(asked("web.shop.svc.cluster.local")).toBe("3");
+    expect(asked("shop.svc.cluster.local")).toBe("3");
+    const shop = service("web", "10.0.0.10", { ports: ["http=80"] });
+    api.create({ ...shop, metadata: { ...shop.metadata, namespace: "shop" } });
+    expect(asked("web.shop.svc.cluster.local")).toBe("0 10.0.0.10");
+    expect(asked("shop.svc.cluster.local")).toBe("0");
+    api.remove({ kind: "Service", name: "web", namespace: "shop" });
+    expect(asked("web.shop.svc.cluster.local")).toBe("3");
+    expect(asked("shop.svc.cluster.local")).toBe("3");
+    expect(asked("10.0.0.10.in-addr.arpa", "PTR")).toBe("3");
+  });
+
+  it("follows the endpoints of headless Services, and names one of two by both", () => {
+    api.create(service("pods", "None"));
+    api.create(service("also", "None"));
+    expect(asked("pods.default.svc.cluster.local")).toBe("0");
+    api.create(slice("pods", ["8080"], ["10.180.1.5 node1"]));
+    api.create(slice("also", ["8080"], ["10.180.1.5 node1"]));
+    expect(asked("5.1.180.10.in-addr.arpa", "PTR")).toBe(
+      "0 10-180-1-5.also.default.svc.cluster.local. 10-180-1-5.pods.default.svc.cluster.local.",
+    );
+    api.put(slice("pods", ["8080"], ["10.180.2.6 node2"]));
+    expect(asked("pods.default.svc.cluster.local")).toBe("0 10.180.2.6");
+    expect(asked("10-180-1-5.pods.default.svc.cluster.local")).toBe("3");
+    expect(asked("5.1.180.10.in-addr.arpa", "PTR")).toBe("0 10-180-1-5.also.default.svc.cluster.local.");
+  });
+
+  it("hears of machines that come later", () => {
+    expect(asked("cache.example.com")).toBe("3");
+    machines.set("cache.example.com", address("192.0.2.2"));
+    expect(asked("CACHE.example.com")).toBe("0 192.0.2.2");
+    machines.set("db.example.com", address("192.0.2.3"));
+    expect(asked("db.example.com")).toBe("0 192.0.2.3");
+    expect(asked("example.com")).toBe("0");
+  });
+});
+
 function server(): ReturnType<typeof clusterDns> {
   const serviceRange = cidr("10.0.0.0/16");
   const api = new ApiServer({ serviceRange, chance: { below: () => 0 }, pins: {} });
