@@ -33,6 +33,8 @@ const LONGEST_OBJECTS = 64 * 1024 * 1024;
 export async function kubeProxy(files: readonly string[], options: KubeProxyOptions, io: CommandIo): Promise<ExitCode> {
   const objects = readFiles(files, io);
   const { node: name, nodeIp, ...flags } = options;
+  const nodes = ofKind(objects, "Node").map(({ metadata }) => metadata.name);
+  if (nodes.length > 0 && !nodes.includes(name)) tell(`--node ${name}`, [unknownNode(nodes)], io);
   const object = ofKind(objects, "Node").find(({ metadata }) => metadata.name === name);
   const addresses = nodeIp?.map(readNodeIp);
   const node: ProxyNode = { name, ...(object && { object }), ...(addresses && { addresses }) };
@@ -42,6 +44,11 @@ export async function kubeProxy(files: readonly string[], options: KubeProxyOpti
   const services = ofKind(objects, "Service");
   io.out(formatRules({ services, endpointSlices: ofKind(objects, "EndpointSlice"), config }));
   return ExitCode.ok;
+}
+
+function unknownNode(nodes: readonly string[]): string {
+  const more = nodes.length > MOST_NOTES ? ", …" : "";
+  return `there is no Node of this name, so that nothing is known of it; there is ${nodes.slice(0, MOST_NOTES).join(", ")}${more}`;
 }
 
 function formatRules(input: ProxyInput): string {
@@ -76,21 +83,24 @@ function tell(file: string, notes: readonly string[], io: CommandIo): void {
   if (notes.length > MOST_NOTES) io.err(`note: ${file}: … and ${notes.length - MOST_NOTES} more\n`);
 }
 
+const EMPTY = "empty; expected objects, as kubectl get services,endpointslices,nodes -A -o json prints them";
+
 /** The documents of a file, JSON or YAML. */
 function readValues(file: string, io: CommandIo): readonly unknown[] {
   const text = readTextOrInput(file, io);
+  if (text.trim() === "") throw new ConfigError([{ file: inputName(file), message: EMPTY }]);
   const json = parseJson(text);
-  if (json !== undefined) return [json];
+  if (json !== undefined) return json;
   const { documents, problems } = readYaml(inputName(file), text, LONGEST_OBJECTS);
   if (problems.length > 0) throw new ConfigError(problems);
   return documents.map(({ value }) => value);
 }
 
-/** JSON is YAML as well, but read many times quicker. */
-function parseJson(text: string): unknown {
+/** JSON is YAML as well, but read many times quicker; and what kubectl prints several times over, one after another, is no YAML. */
+function parseJson(text: string): readonly unknown[] | undefined {
   if (!/^\s*[{[]/.test(text)) return undefined;
   try {
-    return JSON.parse(text);
+    return text.split(/(?<=^\})\s*\n(?=\{)/m).map((document): unknown => JSON.parse(document));
   } catch {
     return undefined;
   }

@@ -1,13 +1,22 @@
 import { writeFileSync } from "node:fs";
 import { parseTypedLine, type Stage } from "../lesson/index.ts";
 import { ConfigError } from "../scenario/index.ts";
-import type { CommandIo } from "./io.ts";
+import { describeFileError } from "./file-error.ts";
+import { type CommandIo, ExitCode } from "./io.ts";
+import { Interrupted } from "./watch-over.ts";
 
 /** Columns that outputs in lessons are printed for. */
 const LESSON_COLUMNS = 100;
 
+/** What lessons need of the process they run in: with it, natscope itself, which is what they type. */
+export interface LessonIo extends CommandIo {
+  readonly runProgram: (args: readonly string[], io: CommandIo) => Promise<number>;
+}
+
+type TypingIo = Pick<LessonIo, "now" | "isInterrupted" | "runProgram">;
+
 /** Runs a command line of a lesson in this process, in the current directory; gives what it printed on both outputs. */
-export async function runTypedLine(line: string, io: Pick<CommandIo, "now" | "isInterrupted">): Promise<string> {
+export async function runTypedLine(line: string, io: TypingIo): Promise<string> {
   const typed = parseTypedLine(line);
   if (typeof typed === "string") throw new ConfigError([{ file: line, message: typed }]);
   let output: Uint8Array = new Uint8Array();
@@ -18,23 +27,26 @@ export async function runTypedLine(line: string, io: Pick<CommandIo, "now" | "is
     complaints += result.complaints;
   }
   if (typed.into === undefined) return complaints + new TextDecoder().decode(output);
-  writeFileSync(typed.into, output);
+  try {
+    writeFileSync(typed.into, output);
+  } catch (error) {
+    throw new ConfigError([{ file: typed.into, message: `cannot be written: ${describeFileError(error)}` }]);
+  }
   return complaints;
 }
 
 async function runStage(
   stage: Stage,
   input: Uint8Array,
-  { now, isInterrupted }: Pick<CommandIo, "now" | "isInterrupted">,
+  { now, isInterrupted, runProgram }: TypingIo,
 ): Promise<{ output: Uint8Array; complaints: string }> {
   if (stage.kind === "filter") {
     const output = new TextEncoder().encode(stage.filter.apply(new TextDecoder().decode(input)));
     return { output, complaints: "" };
   }
-  const { runProgram } = await import("./program.ts");
   const parts: Uint8Array[] = [];
   let complaints = "";
-  await runProgram(stage.args, {
+  const code = await runProgram(stage.args, {
     out: (part) => void parts.push(typeof part === "string" ? new TextEncoder().encode(part) : part),
     err: (text) => {
       complaints += text;
@@ -48,5 +60,6 @@ async function runStage(
     now,
     isInterrupted,
   });
+  if (code === ExitCode.interrupted) throw new Interrupted();
   return { output: new Uint8Array(Buffer.concat(parts)), complaints };
 }

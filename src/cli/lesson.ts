@@ -16,8 +16,9 @@ import {
   type TypedCommand,
 } from "../lesson/index.ts";
 import { ConfigError } from "../scenario/index.ts";
+import { describeFileError } from "./file-error.ts";
 import { type CommandIo, ExitCode } from "./io.ts";
-import { runTypedLine } from "./lesson-commands.ts";
+import { type LessonIo, runTypedLine } from "./lesson-commands.ts";
 import { findLesson, readLessons } from "./lesson-files.ts";
 import { textStyle } from "./why.ts";
 
@@ -41,7 +42,7 @@ interface Graded {
 }
 
 /** `natscope lesson [NAME]`: lists the lessons, or goes through one: runs its commands, asks its questions and judges the answers. */
-export async function lesson(given: string | undefined, flags: LessonFlags, io: CommandIo): Promise<ExitCode> {
+export async function lesson(given: string | undefined, flags: LessonFlags, io: LessonIo): Promise<ExitCode> {
   if (given === undefined || flags.list === true) return listLessons(flags, io);
   const found = findLesson(given);
   if (flags.show === true) {
@@ -105,14 +106,14 @@ function nextOf({ number }: Lesson): string {
  * Commands write captures: into the directory that was asked for; into the current one where somebody is at the terminal, who will open
  * them; else into one that is taken away afterwards.
  */
-async function inLessonDirectory<T>(flags: LessonFlags, io: CommandIo, work: () => Promise<T>): Promise<T> {
+async function inLessonDirectory<T>(flags: LessonFlags, io: LessonIo, work: () => Promise<T>): Promise<T> {
   const { dir, answers } = flags;
   const before = process.cwd();
   const isKept = dir !== undefined || (answers === undefined && io.inputIsTerminal);
   const directory = isKept ? (dir ?? before) : mkdtempSync(join(tmpdir(), "natscope-lesson-"));
-  if (isKept) mkdirSync(directory, { recursive: true });
+  if (isKept) enter(directory);
+  else process.chdir(directory);
   try {
-    process.chdir(directory);
     if (isKept && flags.json !== true) io.out(`Captures and files of this lesson are written into ${directory}.\n\n`);
     return await work();
   } finally {
@@ -121,11 +122,20 @@ async function inLessonDirectory<T>(flags: LessonFlags, io: CommandIo, work: () 
   }
 }
 
+function enter(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    process.chdir(directory);
+  } catch (error) {
+    throw new ConfigError([{ file: `--dir ${directory}`, message: `cannot be used: ${describeFileError(error)}` }]);
+  }
+}
+
 /** One way through a lesson. */
 class LessonSession {
   readonly #lesson: Lesson;
   readonly #answers: readonly string[] | undefined;
-  readonly #io: CommandIo;
+  readonly #io: LessonIo;
   readonly #style: TextStyle;
   /** With JSON, nothing but the result is printed. */
   readonly #isQuiet: boolean;
@@ -134,7 +144,7 @@ class LessonSession {
   readonly #outputs = new Map<string, string>();
   #hasEnded = false;
 
-  constructor(of: Lesson, answers: readonly string[] | undefined, flags: LessonFlags, io: CommandIo) {
+  constructor(of: Lesson, answers: readonly string[] | undefined, flags: LessonFlags, io: LessonIo) {
     this.#lesson = of;
     this.#answers = answers;
     this.#io = io;

@@ -22,11 +22,20 @@ export function makeSocketFolder(): string {
 export function listSockets(): readonly { readonly path: string; readonly pid: number }[] {
   const folders = new Set([ownFolder(), ROOT_FOLDER].filter(isSafe));
   return [...folders].flatMap((folder) =>
-    readdirSync(folder).flatMap((name) => {
+    namesIn(folder).flatMap((name) => {
       const pid = /^(\d{1,10})\.sock$/.exec(name)?.[1];
       return pid === undefined ? [] : [{ path: join(folder, name), pid: Number(pid) }];
     }),
   );
+}
+
+/** None in a folder that has gone meanwhile, or that only its owner may look into. */
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 /** XDG_RUNTIME_DIR if it is this user's own, as it is not under `sudo -E`. */

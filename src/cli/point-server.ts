@@ -6,6 +6,7 @@ import type { Network } from "../nodes/index.ts";
 import type { Capture, PacketFilter } from "../pcap/index.ts";
 import { compileDisplayFilter } from "../scenario/index.ts";
 import { makeSocketFolder } from "./live-sockets.ts";
+import { packetFilter } from "./packet-filter.ts";
 import { LONGEST_REQUEST, type PointRequest, parseRequest } from "./point-requests.ts";
 import { VERSION } from "./version.ts";
 
@@ -141,6 +142,5 @@ function readFilter({ filter: text = "" }: PacketRequest): PacketFilter | { read
   if (text.trim() === "") return undefined;
   const compiled = compileDisplayFilter(text);
   if ("fault" in compiled) return { fault: `filter, column ${compiled.fault.column}: ${compiled.fault.message}` };
-  const { matches } = compiled.filter;
-  return { text, accepts: (bytes, start, end, { name }) => matches({ bytes, start, end, point: name }) };
+  return packetFilter(compiled.filter);
 }

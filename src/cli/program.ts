@@ -275,7 +275,9 @@ function declareLesson(program: Command, report: Report, io: CommandIo): void {
     .option("--dir <directory>", "where captures and files of the lesson are kept")
     .addOption(new Option("--json", "the score as JSON; of the list, the list").conflicts("show"))
     .addHelpText("after", "\nThe exit code is 0 when every answer is right, 1 otherwise.")
-    .action(async (name, flags) => report(await (await import("./lesson.ts")).lesson(name, flags, io)));
+    .action(async (name, flags) =>
+      report(await (await import("./lesson.ts")).lesson(name, flags, { ...io, runProgram })),
+    );
 }
 
 function declareFiles(program: Command, report: Report, io: CommandIo): void {

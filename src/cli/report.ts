@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reportRun } from "../explain/index.ts";
 import { ConfigError } from "../scenario/index.ts";
+import { captureName } from "../wireshark/index.ts";
 import { describeFileError } from "./file-error.ts";
 import { stepNumber } from "./inspect-node.ts";
 import { type CommandIo, ExitCode } from "./io.ts";
@@ -24,7 +25,7 @@ export interface ReportFlags {
 export async function report(given: string, flags: ReportFlags, io: CommandIo): Promise<ExitCode> {
   const scenario = readScenario(given, flags.set, io.err);
   const step = flags.at === undefined ? undefined : stepNumber(scenario, flags.at);
-  const file = flags.output ?? `${scenario.name.replaceAll(/[^\w.-]+/g, "-")}.html`;
+  const file = flags.output ?? `${captureName(scenario.name)}.html`;
   const watch = new RunWatch(io);
   try {
     const data = await reportRun(scenario, {

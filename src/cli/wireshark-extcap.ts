@@ -11,7 +11,7 @@ import { VERSION } from "./version.ts";
 
 /** What Wireshark asks for, as extcap(4) has it. */
 interface ExtcapWords {
-  readonly question: "interfaces" | "dlts" | "config" | "capture" | "filter" | undefined;
+  readonly question: (typeof QUESTIONS)[number][1] | undefined;
   readonly interface: string;
   readonly fifo: string;
   readonly filter: string;
@@ -41,27 +41,27 @@ export async function extcap(args: readonly string[], io: CommandIo): Promise<Ex
 
 /** Both `--name value` and `--name=value`; what is not known, such as `--extcap-version=4.0`, is not needed. */
 function readWords(args: readonly string[]): ExtcapWords {
-  const value = (name: string): string | undefined => {
-    const at = args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
-    const arg = args[at];
-    return arg === undefined || arg === name ? args[at + 1] : arg.slice(name.length + 1);
+  const place = (name: string): number => args.findIndex((arg) => arg === name || arg.startsWith(`${name}=`));
+  const value = (name: string): string => {
+    const at = place(name);
+    return (args[at] === name ? args[at + 1] : args[at]?.slice(name.length + 1)) ?? "";
   };
-  const has = (name: string): boolean => args.some((arg) => arg === name || arg.startsWith(`${name}=`));
-  const filter = has("--extcap-capture-filter") ? (value("--extcap-capture-filter") ?? "") : "";
-  const question = has("--capture")
-    ? "capture"
-    : has("--extcap-interfaces")
-      ? "interfaces"
-      : has("--extcap-dlts")
-        ? "dlts"
-        : has("--extcap-config")
-          ? "config"
-          : has("--extcap-capture-filter")
-            ? "filter"
-            : undefined;
-  const named = has("--extcap-interface") ? value("--extcap-interface") : undefined;
-  return { question, interface: named ?? "", fifo: (has("--fifo") ? value("--fifo") : undefined) ?? "", filter };
+  return {
+    question: QUESTIONS.find(([name]) => place(name) >= 0)?.[1],
+    interface: value("--extcap-interface"),
+    fifo: value("--fifo"),
+    filter: value("--extcap-capture-filter"),
+  };
 }
+
+/** A filter is a question by itself only where nothing is captured with it. */
+const QUESTIONS = [
+  ["--capture", "capture"],
+  ["--extcap-interfaces", "interfaces"],
+  ["--extcap-dlts", "dlts"],
+  ["--extcap-config", "config"],
+  ["--extcap-capture-filter", "filter"],
+] as const;
 
 /** Wireshark takes any output for a complaint. */
 function checkFilter(filter: string, io: CommandIo): ExitCode {
@@ -107,6 +107,8 @@ function copy(socket: Socket, output: Writable, io: CommandIo): Promise<ExitCode
     };
     process.on("SIGTERM", stop).on("SIGINT", stop);
     socket.once("error", (error) => fail(describeFileError(error)));
+    // Also where the network ended without a word.
+    socket.once("close", () => output.end());
     // Wireshark has closed its end: the capture is over.
     output.once("error", (error: NodeJS.ErrnoException) =>
       error.code === "EPIPE" ? stop() : fail(describeFileError(error)),

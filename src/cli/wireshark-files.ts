@@ -70,11 +70,7 @@ export function writeOwnFile({ part, path, text }: OwnFile): void {
 
 /** Takes the file away, and its folder if it was the profile's and is empty then. */
 export function removeOwnFile({ part, path }: OwnFile): void {
-  try {
-    rmSync(path, { force: true });
-  } catch (error) {
-    throw new ConfigError([{ file: path, message: `cannot be removed: ${describeFileError(error)}` }]);
-  }
+  remove(path);
   if (part !== "profile") return;
   const folder = dirname(path);
   try {
@@ -85,9 +81,20 @@ export function removeOwnFile({ part, path }: OwnFile): void {
 }
 
 /** Wireshark notes there, for each profile it was used with, what its windows looked like. */
-export function windowStateFile(files: readonly OwnFile[]): string | undefined {
+const WINDOW_STATE = "recent";
+
+/** Takes away what Wireshark has put beside a profile. */
+export function removeWindowState(files: readonly OwnFile[]): void {
   const profile = files.find(({ part }) => part === "profile");
-  return profile === undefined ? undefined : join(dirname(profile.path), "recent");
+  if (profile !== undefined) remove(join(dirname(profile.path), WINDOW_STATE));
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    throw new ConfigError([{ file: path, message: `cannot be removed: ${describeFileError(error)}` }]);
+  }
 }
 
 function readOrUndefined(path: string): string | undefined {

@@ -1,6 +1,5 @@
-import { rmSync } from "node:fs";
 import { type CommandIo, ExitCode } from "./io.ts";
-import { type OwnFile, ownFiles, removeOwnFile, stateOf, windowStateFile, writeOwnFile } from "./wireshark-files.ts";
+import { type OwnFile, ownFiles, removeOwnFile, removeWindowState, stateOf, writeOwnFile } from "./wireshark-files.ts";
 
 export interface WiresharkInstallFlags {
   /** Takes files that somebody has changed, too. */
@@ -32,10 +31,9 @@ export function installWireshark(flags: WiresharkInstallFlags, io: CommandIo): E
 export function uninstallWireshark(flags: WiresharkInstallFlags, io: CommandIo): ExitCode {
   const files = ownFiles();
   const kept: OwnFile[] = [];
-  // First, so that the folder is empty once the last file has gone.
-  const windowState = windowStateFile(files);
   const isKept = (file: OwnFile): boolean => stateOf(file) === "changed" && flags.force !== true;
-  if (windowState !== undefined && !files.some(isKept)) rmSync(windowState, { force: true });
+  // First, so that the folder is empty once the last file has gone.
+  if (!files.some(isKept)) removeWindowState(files);
   for (const file of files) {
     if (stateOf(file) === "missing") continue;
     if (isKept(file)) {

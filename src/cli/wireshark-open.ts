@@ -27,22 +27,35 @@ export async function openInWireshark(
   flags: WiresharkOpenFlags,
   io: CommandIo,
 ): Promise<number> {
-  installProfile(io);
   const program = flags.program ?? (process.env.NATSCOPE_WIRESHARK || wiresharkProgram("wireshark"));
-  if (/\.pcap(ng)?$/.test(given) && existsSync(given)) return show(program, given, words);
+  if (/\.pcap(ng)?$/.test(given) && existsSync(given)) {
+    refuseRunFlags(given, flags);
+    installProfile(io);
+    return show(program, given, words);
+  }
   const directory = mkdtempSync(join(tmpdir(), "natscope-wireshark-"));
   try {
     const file = await runToFile(given, directory, flags, io);
+    installProfile(io);
     return await show(program, file, words);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-/** Wireshark starts with a profile only if it is there; one that somebody has changed is theirs. */
+/** A capture is there already: nothing of it can be asked for differently. */
+function refuseRunFlags(given: string, flags: WiresharkOpenFlags): void {
+  const name = (["only", "filter", "set"] as const).find((each) => flags[each] !== undefined);
+  if (name === undefined) return;
+  const message = `is for scenarios, and ${given} is a capture; for a display filter, end with: -- -Y FILTER`;
+  throw new ConfigError([{ file: `--${name}`, message }]);
+}
+
+/** Wireshark starts with a profile only if it is there, and as this natscope has it; one that somebody has changed is theirs. */
 function installProfile(io: CommandIo): void {
   for (const file of ownFiles().filter(({ part }) => part === "profile")) {
-    if (stateOf(file) !== "missing") continue;
+    const state = stateOf(file);
+    if (state === "current" || state === "changed") continue;
     writeOwnFile(file);
     io.err(`written: ${file.path}\n`);
   }
@@ -62,6 +75,8 @@ async function runToFile(given: string, directory: string, flags: WiresharkOpenF
     });
     const { ok } = await run.run();
     watch.clear();
+    for (const pattern of run.lab.network.capture?.unusedPatterns ?? [])
+      io.err(`note: --only ${pattern}: there is no such capture point\n`);
     if (!ok) io.err("note: an expectation of the scenario was not met: natscope run shows it\n");
   } finally {
     watch.clear();

@@ -122,7 +122,9 @@ function buildChange(counted: CountedChange, hop: RecordedHop, about: Surroundin
     service: serviceOn(path) ?? balancedService(hop),
     marking: hop.changes.map((each) => each.change).find(isMarking),
     undoes: cause.kind === "conntrack" ? undoneBy(change, hop, about.record) : undefined,
+    remembered: cause.kind === "conntrack" ? rememberedRule(change, hop, about.record) : undefined,
   };
+  const { remembered } = context;
   const { id, because, detail, unless } = explainChange(context);
   return {
     hook: HOOK_NAMES[hook],
@@ -136,6 +138,7 @@ function buildChange(counted: CountedChange, hop: RecordedHop, about: Surroundin
     cause: id,
     target: cause.kind === "rule" ? cause.target : cause.kind,
     ...(cause.kind === "rule" && { rule: ruleText(cause.rule) }),
+    ...(remembered && { remembered: ruleText(remembered) }),
     path: path.map((step) => pathStep(step, hop, about.rules)),
     because,
     ...(detail !== undefined && { detail }),
@@ -164,6 +167,29 @@ function undoneBy(change: StoryChange, hop: RecordedHop, record: ConnectionRecor
   const { cause, fields } = undone;
   const target = cause.kind === "rule" ? cause.target : "translation";
   return { target, from: sideText(fields, "from"), to: sideText(fields, "to") };
+}
+
+/** The rule that set up on this box, for an earlier packet, what connection tracking does to this one: the same again, or turned back. */
+function rememberedRule(
+  { fields }: StoryChange,
+  { box }: RecordedHop,
+  { journeys }: ConnectionRecord,
+): RuleReference | undefined {
+  const changes = [...journeys.values()]
+    .flatMap(({ hops }) => hops.filter((hop) => hop.box === box))
+    .flatMap((hop) => hop.changes);
+  for (const { change } of changes) {
+    if (change.cause.kind !== "rule" || change.quoted) continue;
+    if (change.fields.some((there) => fields.some((here) => isSameExchange(there, here)))) return change.cause.rule;
+  }
+  return undefined;
+}
+
+/** Two values that stand for one another, whichever way the packet goes. */
+function isSameExchange(one: FieldChange, other: FieldChange): boolean {
+  if (isPort(one.field) !== isPort(other.field)) return false;
+  const isSame = one.from === other.from && one.to === other.to;
+  return isSame || (one.from === other.to && one.to === other.from);
 }
 
 function isMirror(there: StoryChange, back: StoryChange): boolean {

@@ -20,6 +20,8 @@ export interface ChangeContext {
   readonly marking: StoryChange | undefined;
   /** What the change turns back, of the way there. */
   readonly undoes: { readonly target: string; readonly from: string; readonly to: string } | undefined;
+  /** The rule that decided it for an earlier packet of the connection. */
+  readonly remembered: RuleReference | undefined;
 }
 
 /** Why something happened, and what would have prevented it. */

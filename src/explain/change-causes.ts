@@ -147,10 +147,10 @@ const OTHER_CAUSES: Readonly<
     (context: ChangeContext) => Reason
   >
 > = {
-  conntrack: ({ undoes, change, box }) => ({
+  conntrack: ({ undoes, change, box, remembered }) => ({
     because:
       undoes === undefined
-        ? `Connection tracking on ${box} remembers how the connection is translated; its nat table is asked for the first packet only.`
+        ? `Connection tracking on ${box} remembers how the connection is translated${saidBy(remembered)}; its nat table is asked for the first packet only.`
         : `Connection tracking on ${box} turns the ${undoes.target} of the way there (${undoes.from} → ${undoes.to}) back, so that ${change.fields[0]?.field.startsWith("source") ? "the answer comes from whom was asked" : "the answer goes to whom has asked"}. No rule is needed for it.`,
     unless: [],
   }),
@@ -186,6 +186,10 @@ export function explainChange(context: ChangeContext): Reason & { readonly id: s
   const row = RULE_CAUSES.find((each) => fits(each.rule, cause.rule));
   if (row === undefined) return { id: "rule", because: own(cause.rule), unless: [] };
   return { ...row.reason(context, cause.rule), id: row.id };
+}
+
+function saidBy(rule: RuleReference | undefined): string {
+  return rule === undefined ? "" : ` (rule ${rule.number} of ${rule.chain}: ${rule.text})`;
 }
 
 function externalOwner(rule: RuleReference): string {

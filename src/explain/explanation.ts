@@ -134,6 +134,8 @@ export interface Change {
   /** The rule's target, `conntrack`, `balancer`, `clash` or `forwarding`. */
   readonly target: string;
   readonly rule?: RuleText;
+  /** Where connection tracking did it: the rule that decided it for an earlier packet of the connection. */
+  readonly remembered?: RuleText;
   /** The chains with the rule of each that led on, the last one being the rule itself. */
   readonly path: readonly PathStep[];
   readonly because: string;

@@ -1,6 +1,6 @@
 import type { RuleReference } from "../netstack/index.ts";
 import type { Reason } from "./cause.ts";
-import type { Change, Connection, Ending, Finding, JoinedConnection, Journey } from "./explanation.ts";
+import type { Change, Connection, Ending, Finding, JoinedConnection, Journey, JourneyHop } from "./explanation.ts";
 import { sparedReason } from "./marking-causes.ts";
 import { serviceOf } from "./rule-text.ts";
 
@@ -38,23 +38,45 @@ function whoIsSeen(facts: Facts, clues: Clues): Finding[] {
     const reason = whyKept(facts, clues);
     return [{ question, answer: `The client's own address, ${client}. ${reason.because}`, unless: reason.unless }];
   }
-  const hops = original(facts)[0]?.hops ?? [];
-  const culprits = hops.flatMap(({ box, changes }) => {
-    const mark = changes.find(({ cause }) => cause === "masquerade-mark");
-    return changes.filter(isSourceChange).map((change) => ({ box, change, why: mark ?? change }));
-  });
+  const culprits = (reaching(facts)?.hops ?? []).flatMap((hop) =>
+    hop.changes.filter(isSourceChange).map((change) => blame(change, hop, facts)),
+  );
   const said = culprits.map(({ box, change, why }) => {
     return ` ${box} replaced it in ${change.hook} (${change.target}). ${why.because}`;
   });
-  const details = culprits.map(({ change }) => change.detail).filter((detail) => detail !== undefined);
+  const choices = culprits.flatMap(({ change: { to, detail } }) =>
+    detail === undefined ? [] : [{ question: `Why ${addressOf(to)}?`, answer: detail, unless: [] }],
+  );
   const finding = {
     question,
     answer: `${seen}, not the client's address ${client}.${said.join("")}`,
     unless: culprits.flatMap(({ why }) => why.unless),
   };
-  const why = { question: `Why ${seen}?`, answer: details.join(" "), unless: [] };
   const forWhom = opened === undefined ? [] : [openedFor("For whom was this connection opened?", client, opened)];
-  return [finding, ...(details.length === 0 ? [] : [why]), ...forWhom];
+  return [finding, ...choices, ...forWhom];
+}
+
+/** The packets that arrived: a connection's first ones may have ended on the way, as traceroute's do. */
+function reaching(facts: Facts): Journey | undefined {
+  const there = original(facts);
+  return there.find(({ hops }) => hops.at(-1)?.end?.kind === "delivered") ?? there[0];
+}
+
+interface Culprit {
+  readonly box: string;
+  readonly change: Change;
+  readonly why: Change;
+}
+
+/** Who replaced a source: the rule, which may have done it to a packet that went another way. */
+function blame(change: Change, hop: JourneyHop, facts: Facts): Culprit {
+  const passages = [hop, ...original(facts).flatMap(({ hops }) => hops.filter(({ box }) => box === hop.box))];
+  const isSame = (each: Change): boolean => isSourceChange(each) && each.from === change.from && each.to === change.to;
+  const passage =
+    passages.find(({ changes }) => changes.some((each) => isSame(each) && each.rule !== undefined)) ?? hop;
+  const made = passage.changes.find(isSame) ?? change;
+  const mark = passage.changes.find(({ cause }) => cause === "masquerade-mark");
+  return { box: hop.box, change: made, why: mark ?? made };
 }
 
 /** The program's own connection: nobody replaced an address, there never was another one in it. */

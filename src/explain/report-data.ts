@@ -30,7 +30,7 @@ export interface ReportData {
   readonly layouts: readonly HeaderLayout[];
   readonly tracking: readonly TrackedLife[];
   /** What was left out to keep the page usable. */
-  readonly leftOut: { readonly packets: number; readonly frameBytes: number };
+  readonly leftOut: { readonly packets: number; readonly frameBytes: number; readonly boxes: number };
 }
 
 /** What stands where. */

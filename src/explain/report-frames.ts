@@ -12,9 +12,10 @@ import {
   parseArp,
   parseIcmp,
 } from "../netstack/index.ts";
+import type { DecodedField } from "./decoded-field.ts";
 import { type Flow, formatEnd, protocolName, readIpv4Packet, readPacket, type SeenPacket } from "./flow.ts";
 import type { HeaderLayout, ReportFrame } from "./report-data.ts";
-import { type DecodedField, decodeHeaders, tcpFlagNames } from "./report-headers.ts";
+import { decodeHeaders, tcpFlagNames } from "./report-headers.ts";
 import { describePayload } from "./report-payload.ts";
 
 /** Bytes of a frame that are shown. */

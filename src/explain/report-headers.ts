@@ -24,21 +24,9 @@ import {
   VXLAN_HEADER_LENGTH,
   VXLAN_PORT,
 } from "../netstack/index.ts";
+import type { DecodedField, HeaderRange } from "./decoded-field.ts";
 import { protocolName } from "./flow.ts";
-import type { HeaderField } from "./report-data.ts";
 import { payloadFields } from "./report-payload.ts";
-
-/** A field of a header, with what it says. */
-export interface DecodedField extends HeaderField {
-  readonly value: string;
-}
-
-/** Bytes that a header is read from: from `at` to `end`. */
-export interface HeaderRange {
-  readonly bytes: Uint8Array;
-  readonly at: number;
-  readonly end: number;
-}
 
 /** Takes a frame apart into all its headers' fields, in their order. What is cut off is left out. */
 export function decodeHeaders(bytes: Uint8Array): DecodedField[] {

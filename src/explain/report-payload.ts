@@ -1,6 +1,6 @@
 import { formatIpv4, getU8, getU16, ipv4 } from "../netstack/index.ts";
 import { type DnsMessage, type DnsRecord, parseDns } from "../protocols/index.ts";
-import type { DecodedField, HeaderRange } from "./report-headers.ts";
+import type { DecodedField, HeaderRange } from "./decoded-field.ts";
 
 /** Lines of a text that are shown one by one. */
 const MOST_LINES = 40;

@@ -44,10 +44,12 @@ export class ReportReader {
   readonly explainer: Explainer;
   readonly frames: FrameTable = new FrameTable();
   readonly tracking: TrackingRecord[] = [];
+  /** Boxes that have seen one of the packets that are kept. */
+  readonly boxes: Set<string> = new Set();
   /** Packets beyond the limit. */
   leftOut = 0;
+  readonly #leftOut = new WeakSet<PacketStory>();
   readonly #packets = new Map<PacketStory, PacketRecord>();
-  #latestLeftOut: PacketStory | undefined;
 
   constructor() {
     this.explainer = new Explainer((connection, direction, story) => {
@@ -74,8 +76,8 @@ export class ReportReader {
     const known = this.#packets.get(story);
     if (known !== undefined) return known;
     if (this.#packets.size >= MOST_PACKETS) {
-      if (story !== this.#latestLeftOut) this.leftOut += 1;
-      this.#latestLeftOut = story;
+      if (!this.#leftOut.has(story)) this.leftOut += 1;
+      this.#leftOut.add(story);
       return undefined;
     }
     const packet: PacketRecord = { story, sightings: [], owner: undefined };
@@ -85,6 +87,7 @@ export class ReportReader {
 
   #see({ story, sightings }: PacketRecord, event: Extract<PacketEvent, { kind: "arrived" | "sent" }>): void {
     const { kind, node: box, time, bytes } = event;
+    this.boxes.add(box);
     sightings.push({
       kind,
       box,

@@ -29,7 +29,7 @@ export async function reportRun(scenario: Scenario, options: ExplainOptions): Pr
   const names = new Map<string, string>();
   const began = new Map<number, number>();
   const learn = (): void => {
-    topology.learn(run.lab);
+    topology.learn(run.lab, reader.boxes);
     for (const [address, name] of addressNames(run.lab)) names.set(address, name);
   };
   const run = new ScenarioRun(scenario, {
@@ -48,16 +48,18 @@ export async function reportRun(scenario: Scenario, options: ExplainOptions): Pr
   learn();
   reader.explainer.finish();
   const { title, description } = scenario;
+  const told = tellPackets(reader, topology.networks);
+  const drawn = topology.topologyOf(boxesPassed(told));
   return {
     version: 1,
     scenario: { name: result.scenario, title, description },
     seed: result.seed,
     ok: result.ok,
     names: Object.fromEntries(names),
-    topology: topology.topology,
+    topology: drawn,
     steps: scenario.steps.filter(({ number }) => began.has(number)).map((each) => stepOf(each, result, began)),
-    ...tellPackets(reader, topology.networks),
-    leftOut: { packets: reader.leftOut, frameBytes: reader.frames.cutBytes },
+    ...told,
+    leftOut: { packets: reader.leftOut, frameBytes: reader.frames.cutBytes, boxes: topology.size - drawn.boxes.length },
   };
 }
 
@@ -122,6 +124,12 @@ function tellPackets(reader: ReportReader, networks: ReadonlySet<string>): ToldP
       boxOf: (hop) => hops.hops[hop]?.box,
     }),
   };
+}
+
+/** Boxes between which connections' packets went. */
+function boxesPassed({ moments, packets }: ToldPackets): ReadonlySet<string> {
+  const own = moments.filter(({ packet }) => packets[packet]?.connection !== undefined);
+  return new Set(own.flatMap(({ from, to = from }) => [from, to]));
 }
 
 function connectionOf(record: ConnectionRecord, rules: RuleReader): ReportConnection {

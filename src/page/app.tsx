@@ -42,7 +42,7 @@ export function App({ data }: { readonly data: ReportData }): VNode {
       <main>
         <section class="stage" aria-label="The network and what goes through it">
           <TopologyView drawing={drawing} data={data} moment={shown?.moment} player={player} />
-          <PlayerBar player={player} data={data} moment={shown?.moment} link={formatPlace(place, data)} />
+          <PlayerBar player={player} moment={shown?.moment} link={formatPlace(place, data)} />
           <MomentLine data={data} moment={shown?.moment} />
           <FilterBar data={data} filter={place.filter} found={moments.length} search={search} onChange={filter} />
           <Ladder data={data} rows={rows} lanes={lanes} selected={shown?.index} onSelect={select} />

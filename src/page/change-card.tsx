@@ -78,7 +78,8 @@ function Chains({ path, rule, isOpen }: ChainsProps): VNode | null {
   );
 }
 
-function Unless({ unless }: { readonly unless: readonly string[] }): VNode | null {
+/** What would have led elsewhere. */
+export function Unless({ unless }: { readonly unless: readonly string[] }): VNode | null {
   if (unless.length === 0) return null;
   return (
     <div class="unless">

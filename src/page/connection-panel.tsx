@@ -1,5 +1,6 @@
 import { Fragment, type VNode } from "preact";
 import type { JoinedConnection, ReportConnection, ReportData } from "../explain/index.ts";
+import { Unless } from "./change-card.tsx";
 import { ConnectionMark } from "./connection-mark.tsx";
 import type { Filter } from "./rows.ts";
 import { count } from "./words.ts";
@@ -80,16 +81,7 @@ export function ConnectionStory({ data, connection }: StoryProps): VNode {
         <article class="card" key={question}>
           <h3>{question}</h3>
           <p>{answer}</p>
-          {unless.length > 0 && (
-            <div class="unless">
-              <p>It would have been otherwise, if</p>
-              <ul>
-                {unless.map((each) => (
-                  <li key={each}>{each}</li>
-                ))}
-              </ul>
-            </div>
-          )}
+          <Unless unless={unless} />
         </article>
       ))}
     </>

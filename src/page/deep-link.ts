@@ -13,7 +13,7 @@ export function readPlace(hash: string, data: ReportData): Place {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const connection = Number(given.get("c"));
   const filter = {
-    connection: connection >= 1 && connection <= data.connections.length ? connection - 1 : undefined,
+    connection: data.connections[connection - 1] === undefined ? undefined : connection - 1,
     text: given.get("q") ?? "",
     showsArp: given.get("arp") === "1",
   };

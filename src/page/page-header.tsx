@@ -2,6 +2,7 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { ReportData } from "../explain/index.ts";
 import { currentTheme, nextTheme } from "./theme.ts";
+import { count } from "./words.ts";
 
 interface HeaderProps {
   readonly data: ReportData;
@@ -42,13 +43,22 @@ export function PageHeader({ data, onHelp }: HeaderProps): VNode {
   );
 }
 
-function LeftOut({ data: { leftOut, packets } }: { readonly data: ReportData }): VNode | null {
-  if (leftOut.packets === 0) return null;
+function LeftOut({ data: { leftOut, packets } }: { readonly data: ReportData }): VNode {
   return (
-    <p class="note">
-      This run has more packets than a page can show: the first {packets.length} are here, {leftOut.packets} later ones
-      are left out. A capture (<code>natscope run --pcap</code>) has them all; <code>--at STEP</code> ends the report
-      earlier.
-    </p>
+    <>
+      {leftOut.packets > 0 && (
+        <p class="note">
+          This run has more packets than a page can show: the first {packets.length} are here, {leftOut.packets} later
+          ones are left out. A capture (<code>natscope run --pcap</code>) has them all; <code>--at STEP</code> ends the
+          report earlier.
+        </p>
+      )}
+      {leftOut.boxes > 0 && (
+        <p class="note">
+          The drawing shows what the connections' packets passed; {count(leftOut.boxes, "machine")} that they did not
+          pass are left out.
+        </p>
+      )}
+    </>
   );
 }

@@ -1,12 +1,11 @@
 import type { VNode } from "preact";
-import type { ReportData, ReportMoment } from "../explain/index.ts";
+import type { ReportMoment } from "../explain/index.ts";
 import { nextSpeed } from "./keys.ts";
 import { type Player, SPEEDS } from "./player.ts";
 import { formatTime } from "./words.ts";
 
 interface PlayerBarProps {
   readonly player: Player;
-  readonly data: ReportData;
   readonly moment: ReportMoment | undefined;
   /** What of the page's address names this moment. */
   readonly link: string;

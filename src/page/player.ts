@@ -12,7 +12,6 @@ export interface Player {
   /** Which of the moments is shown, and how many there are. */
   readonly at: number;
   readonly count: number;
-  readonly play: () => void;
   readonly pause: () => void;
   readonly toggle: () => void;
   readonly step: (by: number) => void;
@@ -57,14 +56,10 @@ export function usePlayer(played: Played): Player {
     speed,
     at: played.at,
     count: played.count,
-    play: () => {
-      if (played.at + 1 >= played.count) goTo(0);
-      setPlaying(true);
-    },
     pause: () => setPlaying(false),
-    toggle() {
-      if (isPlaying) this.pause();
-      else this.play();
+    toggle: () => {
+      if (!isPlaying && played.at + 1 >= played.count) goTo(0);
+      setPlaying(!isPlaying);
     },
     step: (by) => {
       setPlaying(false);

@@ -16,20 +16,27 @@ export function checkSteps(form: ScenarioFile, podNames: ReadonlySet<string>, pr
     if (step.name !== undefined) seen.add(step.name);
     if (step.run !== undefined) checkRun(form, step, path, { podNames, problems });
     for (const kind of ["run", "kubectl"] as const) checkCommand(step[kind], [...path, kind], problems);
-    for (const kind of ["fail", "restore"] as const)
-      checkNode(form, step[kind]?.node, [...path, kind, "node"], problems);
+    if (step.fail?.node !== undefined)
+      checkNode(form, step.fail.node, { step, path: [...path, "fail", "node"], problems });
+    if (step.restore !== undefined)
+      checkNode(form, step.restore.node, { step, path: [...path, "restore", "node"], problems });
     if (step.fail?.pod !== undefined) checkPod(form, step.fail.pod, path, { podNames, problems });
-    if (step.kubectl !== undefined || step.apply !== undefined) checkClusterOf(form, step, path, problems);
+    checkClusterOf(form, step, path, problems);
     if (step.links !== undefined) checkLinks(form, step.links, [...path, "links"], problems);
     checkRepetitions(form, step, path, problems);
   }
 }
 
-function checkNode(form: ScenarioFile, node: string | undefined, path: Path, problems: ProblemList): void {
-  const known = clustersOf(form).flatMap(({ cluster }) =>
+function checkNode(
+  form: ScenarioFile,
+  node: string,
+  { step, path, problems }: { readonly step: StepForm; readonly path: Path; readonly problems: ProblemList },
+): void {
+  const clusters = clustersOf(form).filter(({ name }) => step.cluster === undefined || step.cluster === name);
+  const known = clusters.flatMap(({ cluster }) =>
     cluster.nodes.flatMap(({ name }, index) => [name, ...aliasesOf(form, cluster, index)]),
   );
-  if (node === undefined || known.includes(node)) return;
+  if (known.includes(node) || (clusters.length === 0 && step.cluster !== undefined)) return;
   problems.report(path, `there is no node "${node}"${suggestion(node, known)}`);
 }
 
@@ -76,13 +83,12 @@ function checkCommand(line: string | undefined, path: Path, problems: ProblemLis
 
 function checkClusterOf(form: ScenarioFile, step: StepForm, path: Path, problems: ProblemList): void {
   const names = clustersOf(form).map(({ name }) => name);
-  if (step.cluster === undefined && names.length !== 1) {
+  // A node's name says in which cluster it is.
+  const kind = (["kubectl", "apply", "fail"] as const).find((each) => step[each] !== undefined);
+  if (step.cluster === undefined && kind !== undefined && step.fail?.node === undefined && names.length !== 1) {
     const message =
       names.length === 0 ? "the scenario has no cluster" : `"cluster" is missing: expected one of ${names.join(", ")}`;
-    problems.problems.push({
-      ...problems.whereIs([...path, step.kubectl === undefined ? "apply" : "kubectl"], "key"),
-      message,
-    });
+    problems.problems.push({ ...problems.whereIs([...path, kind], "key"), message });
   } else if (step.cluster !== undefined && !names.includes(step.cluster)) {
     problems.report([...path, "cluster"], `there is no cluster "${step.cluster}"${suggestion(step.cluster, names)}`);
   }

@@ -54,8 +54,8 @@ export class ScenarioRun {
   /** Builds the network. */
   constructor(scenario: Scenario, options: RunOptions) {
     this.#options = options;
-    const discard = { target: { format: "pcapng", sink: () => {} } } as const;
-    const { seed, startDate, goesOn = false, capture = goesOn ? undefined : discard } = options;
+    const counting = { target: { format: "count" } } as const;
+    const { seed, startDate, goesOn = false, capture = goesOn ? undefined : counting } = options;
     const given = {
       tapped: goesOn,
       ...(capture !== undefined && { capture }),
@@ -172,6 +172,8 @@ export class ScenarioRun {
     const tally = new OutcomeTally((outcome) => compareOutcome(step.expect, outcome, 0));
     for (let done = 0; done < times; done++) {
       this.#options.onRepeat?.(step, done);
+      // One run may be over long before advance() would let anybody in.
+      await this.#options.pause?.(this.lab);
       const next = after(simulator.now(), every);
       tally.add(await this.#runCommand(step, host, variables));
       const rest = between(simulator.now(), next);

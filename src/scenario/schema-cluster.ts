@@ -87,7 +87,7 @@ const timingSchema: z.ZodType<TimingForm> = z.strictObject(
     nodeLeaseRenewal: periodSchema.describe("kubelet renews its node's lease so often; 10s").exactOptional(),
     nodeMonitorPeriod: periodSchema.describe("The control plane looks at leases so often; 5s").exactOptional(),
     nodeMonitorGracePeriod: durationSchema
-      .describe("A node is unreachable when its lease is older; 40s")
+      .describe("A node is unreachable when its lease is older; 50s")
       .exactOptional(),
     unreachableToleration: durationSchema
       .describe("Pods without a toleration of their own are evicted after so long; 300s")
@@ -98,7 +98,7 @@ const timingSchema: z.ZodType<TimingForm> = z.strictObject(
       .describe("Before the restart after the second crash, and twice as long after each further one; 10s")
       .exactOptional(),
   },
-  { error: () => "times: { nodeMonitorGracePeriod: 40s, … }" },
+  { error: () => "times: { nodeMonitorGracePeriod: 50s, … }" },
 );
 
 const nodeSchema: z.ZodType<NodeForm> = z.strictObject(

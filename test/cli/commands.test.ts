@@ -226,6 +226,37 @@ items:
     });
   });
 
+  it("reads what kubectl prints several times over, one document after another", async () => {
+    const service = (name: string, clusterIP: string): string =>
+      `${JSON.stringify({ apiVersion: "v1", kind: "Service", metadata: { name }, spec: { clusterIP, ports: [{ port: 80 }] } }, null, 4)}\n`;
+    const text = service("one", "10.0.0.21") + service("two", "10.0.0.22");
+    const { code, out } = await natscope(["kube-proxy", "-", "--node", "n1"], {
+      readInput: () => new TextEncoder().encode(text),
+    });
+    expect(code).toBe(0);
+    expect(out).toContain("-d 10.0.0.21/32");
+    expect(out).toContain("-d 10.0.0.22/32");
+  });
+
+  it("refuses an empty input, as of a kubectl that failed", async () => {
+    const { code, out, err } = await natscope(["kube-proxy", "-", "--node", "n1"]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toBe(
+      "standard input: empty; expected objects, as kubectl get services,endpointslices,nodes -A -o json prints them\n",
+    );
+  });
+
+  it("notes a node's name that no Node has", async () => {
+    const nodes = ["a", "b"].map((name) => `apiVersion: v1\nkind: Node\nmetadata: { name: ${name} }\n`).join("---\n");
+    const run = (name: string): Promise<{ code: number; err: string }> =>
+      natscope(["kube-proxy", "-", "--node", name], { readInput: () => new TextEncoder().encode(nodes) });
+    expect((await run("a")).err).toBe("");
+    expect(await run("c")).toMatchObject({
+      code: 0,
+      err: "note: --node c: there is no Node of this name, so that nothing is known of it; there is a, b\n",
+    });
+  });
+
   it("drops in nftables mode what goes to unallocated addresses of the ServiceCIDRs", async () => {
     const range =
       'apiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: { name: kubernetes }\nspec: { cidrs: ["10.0.0.0/16", "fd00::/108"] }\n';
@@ -238,7 +269,7 @@ items:
 
   it("refuses schedulers that IPVS does not have", async () => {
     const { err } = await natscope(["kube-proxy", "-", "--node", "n1", "--mode", "ipvs", "--ipvs-scheduler", "best"], {
-      readInput: () => new Uint8Array(),
+      readInput: () => new TextEncoder().encode("apiVersion: v1\nkind: List\nitems: []\n"),
     });
     expect(err).toBe(
       'kube-proxy: --ipvs-scheduler: expected one of rr, wrr, lc, wlc, lblc, lblcr, sh, mh, dh, sed, nq, fo, ovf, twos, got "best"\n',

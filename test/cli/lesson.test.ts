@@ -46,6 +46,14 @@ describe("natscope lesson", () => {
     expect(out).toContain("3 of 4 right");
   });
 
+  it("says why it cannot use a directory", async () => {
+    const { code, err } = await natscope(["lesson", "1", "--answers", RIGHT, "--dir", "package.json/here"]);
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: "--dir package.json/here: cannot be used: a part of its path is not a directory\n",
+    });
+  });
+
   it("gives the score as JSON", async () => {
     const { code, out } = await natscope(["lesson", "one-packet", "--answers", "203.0.113.7,c,63,a", "--json"]);
     expect(code).toBe(1);

@@ -1,16 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
-import { createConnection, type Socket } from "node:net";
-import { join } from "node:path";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { runCommand } from "../../src/apps/index.ts";
-import { findLiveRuns } from "../../src/cli/live-runs.ts";
+import { findLiveRuns, type ReachableRun } from "../../src/cli/live-runs.ts";
 import { PointServer } from "../../src/cli/point-server.ts";
 import { interfaceAddress } from "../../src/netstack/index.ts";
 import { type Host, Network } from "../../src/nodes/index.ts";
 import { type CaptureFile, readCapture } from "../../src/pcap/index.ts";
 import { after, seconds } from "../../src/sim/index.ts";
-import { inDirectory } from "./command-line.ts";
+import { inDirectory, natscope } from "./command-line.ts";
 
 beforeEach(() => vi.stubEnv("SUDO_UID", undefined));
 afterEach(() => void vi.unstubAllEnvs());
@@ -70,7 +70,7 @@ function pointsIn({ packets }: CaptureFile): string[] {
 
 test("a run is found by its socket, which is nobody else's", () =>
   offered(async ({ server }) => {
-    expect(await findLiveRuns()).toEqual([
+    expect(await runsIn(dirname(server.path))).toEqual([
       { path: server.path, pid: process.pid, scenario: "wire", points: ["ada/eth0", "bob/eth0"] },
     ]);
     expect(statSync(server.path).mode & 0o777).toBe(0o600);
@@ -164,10 +164,10 @@ test("a socket that a killed process has left behind is taken away", () =>
     vi.stubEnv("XDG_RUNTIME_DIR", directory);
     const path = join(directory, "natscope", "99999.sock");
     mkdirSync(join(directory, "natscope"), { mode: 0o700 });
-    const listen = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
-    spawnSync(process.execPath, ["-e", listen]);
+    const program = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+    spawnSync(process.execPath, ["-e", program]);
     expect(existsSync(path)).toBe(true);
-    expect(await findLiveRuns()).toEqual([]);
+    expect(await runsIn(directory)).toEqual([]);
     expect(existsSync(path)).toBe(false);
   }));
 
@@ -180,5 +180,42 @@ test("a folder that others can write to is not believed, and none is opened in i
     await expect(PointServer.open(new Network({ seed: 1, tapped: true }), "wire")).rejects.toThrow(
       "is writable for others",
     );
-    expect(await findLiveRuns()).toEqual([]);
+    const offered = await listen(join(folder, "1.sock"), (socket) => socket.end('{"scenario":"x","points":[]}\n'));
+    expect(await runsIn(directory)).toEqual([]);
+    chmodSync(folder, 0o700);
+    expect(await runsIn(directory)).toHaveLength(1);
+    offered.close();
   }));
+
+test("a network that ends without a word ends Wireshark's capture", () =>
+  inDirectory(async (directory) => {
+    vi.stubEnv("XDG_RUNTIME_DIR", directory);
+    const folder = join(directory, "natscope");
+    mkdirSync(folder, { mode: 0o700 });
+    const mute = await listen(join(folder, "1.sock"), (socket) =>
+      socket.once("data", (line) => {
+        if (String(line).includes("points")) socket.end('{"scenario":"mute-lab","points":["ada/eth0"]}\n');
+        else socket.destroy();
+      }),
+    );
+    const fifo = join(directory, "pipe");
+    const { code, err } = await natscope([
+      "extcap",
+      "--capture",
+      "--extcap-interface=natscope-mute-lab",
+      "--fifo",
+      fifo,
+    ]);
+    expect({ code, err, written: readFileSync(fifo, "utf8") }).toEqual({ code: 0, err: "", written: "" });
+    mute.close();
+  }));
+
+/** The runs whose sockets are in a folder: others may go on on this machine meanwhile. */
+async function runsIn(folder: string): Promise<readonly ReachableRun[]> {
+  return (await findLiveRuns()).filter(({ path }) => path.startsWith(folder));
+}
+
+function listen(path: string, talk: (socket: Socket) => void): Promise<Server> {
+  const server = createServer(talk);
+  return new Promise((resolve) => server.listen(path, () => resolve(server)));
+}

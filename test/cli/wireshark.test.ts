@@ -109,6 +109,17 @@ test("open shows a capture that is there as it is", () =>
     expect(readFileSync(join(home, "shown.pcapng")).equals(readFileSync(file))).toBe(true);
   }));
 
+test("open refuses options that are for scenarios where it is given a capture", () =>
+  atHome(async (home) => {
+    const file = join(home, "mine.pcapng");
+    writeFileSync(file, "");
+    const { code, err } = await natscope(["wireshark", "open", file, "--filter", "tcp"]);
+    expect(code).toBe(2);
+    expect(err).toContain(
+      `--filter: is for scenarios, and ${file} is a capture; for a display filter, end with: -- -Y FILTER`,
+    );
+  }));
+
 test("open says how to get Wireshark where there is none", () =>
   atHome(async () => {
     const { code, err } = await natscope(["wireshark", "open", "home-nat", "--program", "/no/such/wireshark"]);

@@ -4,7 +4,7 @@ import { type ReportData, reportRun } from "../../src/explain/index.ts";
 import { decodeHeaders } from "../../src/explain/report-headers.ts";
 import { headerRows } from "../../src/page/header-rows.ts";
 import { lineAt } from "../../src/page/tracked-lines.ts";
-import { load } from "../scenario/sample-scenario.ts";
+import { load, SAMPLE } from "../scenario/sample-scenario.ts";
 import { builtin, HOME, home, rewrites } from "./explained.ts";
 
 async function tell(text: string, step?: number): Promise<ReportData> {
@@ -177,7 +177,26 @@ describe("reportRun()", () => {
   it("leaves packets out beyond what a page can show, and says how many", async () => {
     const { packets, leftOut } = await tell(home("ping -c 1600 -i 0.01 198.51.100.80"));
     expect(packets).toHaveLength(3000);
+    // 3,200 echoes and answers, and ARP.
     expect(leftOut.packets).toBeGreaterThan(200);
+    expect(leftOut.packets).toBeLessThan(250);
+  });
+
+  it("draws of a large network what connections passed, and says how much is left out", async () => {
+    const nodes = [...SAMPLE.matchAll(/^ {4}- \{ name: (?:alpha|beta).*$/gm)].map(([line]) => line).join("\n");
+    const series =
+      "{ count: 250, name: worker, address: 10.240.1.1/16, externalAddress: 203.0.113.1, podCIDR: 10.180.0.0/24 }";
+    const large = SAMPLE.replace(`nodes:\n${nodes}`, `nodes: ${series}`)
+      .replace(", node: alpha", ", node: worker-007")
+      .replaceAll(/(10\.240\.0\.\d+)\/24/g, "$1/16");
+    const { topology, leftOut } = await tell(`${large}
+  - run: curl -s 10.0.0.80
+    on: worker-003
+`);
+    const names = topology.boxes.map(({ name }) => name).sort();
+    expect(names).toEqual(["client", "edge", "inside", "outside", "server", "web-1", "worker-003", "worker-007"]);
+    expect(topology.links).toHaveLength(7);
+    expect(leftOut.boxes).toBe(248);
   });
 });
 

@@ -356,3 +356,43 @@ describe("the forms", () => {
     expect(JSON.parse(JSON.stringify(explanation))).toEqual(explanation);
   });
 });
+
+describe("of two boxes in a row that replace the source", () => {
+  const twice = (run: string): string =>
+    home(run)
+      .replace("internet: {} }", "internet: {}, far: {} }")
+      .replace("network: internet, address: 198.51.100.80/24 } }", "network: far, address: 192.0.2.80/24 } }")
+      .replace(
+        "routers:",
+        "routers:\n  second:\n    interfaces: { in: { network: internet, address: 198.51.100.1/24 }, out: { network: far, address: 192.0.2.7/24 } }\n    iptables: { nat: { POSTROUTING: [-o out -j SNAT --to-source 192.0.2.7] } }",
+      )
+      .replace(
+        "    iptables:\n      nat:\n        PREROUTING",
+        "    gateway: 198.51.100.1\n    iptables:\n      nat:\n        PREROUTING",
+      );
+
+  it("each is asked for the address that it chose itself", async () => {
+    const { findings } = await connectionsOf(twice("curl -s --connect-timeout 2 192.0.2.80"));
+    expect(findings.map(({ question }) => question).slice(0, 2)).toEqual([
+      "Whom does server see?",
+      "Why 198.51.100.7?",
+    ]);
+    expect(findings[1]?.answer).toContain("towards 192.0.2.80: wan (198.51.100.7)");
+  });
+
+  it("both rules are named, though the packet that met the first one ended at the second", async () => {
+    const { findings, journeys } = await connectionsOf(twice("traceroute -n -I -q 1 192.0.2.80"));
+    expect(findings[0]?.answer).toContain("box replaced it in POSTROUTING (MASQUERADE). Rule 1 of POSTROUTING says so");
+    expect(findings[0]?.answer).toContain("second replaced it in POSTROUTING (SNAT). Rule 1 of POSTROUTING says so");
+    const masquerade = { table: "nat", chain: "POSTROUTING", number: 1, text: "-o wan -j MASQUERADE" };
+    const remembered = journeys
+      .flatMap(({ direction, hops }) => hops.filter(({ box }) => box === "box").map((hop) => ({ direction, ...hop })))
+      .flatMap(({ direction, changes }) => changes.map((change) => ({ direction, ...change })))
+      .filter(({ target }) => target === "conntrack");
+    expect(new Set(remembered.map(({ direction }) => direction))).toEqual(new Set(["original", "reply", "error"]));
+    for (const change of remembered) expect(change.remembered).toEqual(masquerade);
+    expect(remembered.find(({ direction }) => direction === "original")?.because).toBe(
+      "Connection tracking on box remembers how the connection is translated (rule 1 of POSTROUTING: -o wan -j MASQUERADE); its nat table is asked for the first packet only.",
+    );
+  });
+});

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runTypedLine } from "../../src/cli/lesson-commands.ts";
+import { runProgram } from "../../src/cli/program.ts";
 import {
   type Block,
   findAnswer,
@@ -39,7 +40,7 @@ export function lessonText(file: string): string {
 
 /** Runs natscope, and filters behind it, in this process; gives both outputs. */
 export function runLine(line: string): Promise<string> {
-  return runTypedLine(line, { now: () => 0, isInterrupted: async () => false });
+  return runTypedLine(line, { now: () => 0, isInterrupted: async () => false, runProgram });
 }
 
 /** Does the work in a directory of its own, which is the current one meanwhile. */

@@ -71,6 +71,7 @@ describe("the page's address", () => {
     const filter = { connection: 1, text: "SYN & #x", showsArp: true };
     expect(readPlace(formatPlace({ moment: 5, filter }, nodeport), nodeport).filter).toEqual(filter);
     expect(readPlace("#t=abc&p=-1&c=99&q", nodeport)).toEqual({ moment: 2, filter: ALL });
+    expect(readPlace("#c=1.5", nodeport).filter).toEqual(ALL);
     expect(readPlace("", nodeport).moment).toBe(2);
   });
 });
