@@ -91,8 +91,7 @@ export class TcpWindowTracker {
     this.#sack = mayHaveSack ? segment.highestSack(this.#ack) : this.#ack;
     if (this.#isOpening()) return Fit.inside;
     this.#normalize();
-    if (this.#overshoots()) return Fit.inside;
-    const fit = this.#judge();
+    const fit = this.#overshoots() ? Fit.ignore : this.#judge();
     if (fit !== Fit.inside) {
       return liberal || (flagsOf(words, this.#sender) & WindowFlag.beLiberal) !== 0 ? Fit.inside : fit;
     }

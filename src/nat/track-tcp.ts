@@ -173,7 +173,10 @@ export class TcpTracker {
     const { words } = this.#table;
     const { sequence } = this.segment;
     const receiver = windowAt(slot, 1 - direction);
-    if ((flagsOf(words, receiver) & WindowFlag.maxAckSet) === 0) return this.#resetAnswer(slot);
+    // While it closes, its addresses and ports may be in use again already: what we know of its numbers is out of date.
+    if (isClosing(this.#old)) return IN_WINDOW;
+    const isAckKnown = (flagsOf(words, receiver) & WindowFlag.maxAckSet) !== 0;
+    if (!isAckKnown || lastKind(words, slot) === SegmentKind.syn) return this.#resetAnswer(slot);
     const expected = word(words, receiver + Window.maxAck);
     const isEstablished = this.#old === TcpState.established && (this.#table.status(slot) & Status.assured) !== 0;
     if (sequence === 0 && !isEstablished) return GO_ON;
@@ -255,6 +258,11 @@ export class TcpTracker {
       return sysctls.tcpTimeoutMaxRetrans;
     return full;
   }
+}
+
+/** `tcp_can_early_drop`: one end has begun to close, or both have. */
+function isClosing(state: number): boolean {
+  return state >= TcpState.finWait && state <= TcpState.close;
 }
 
 function stateTimeout(sysctls: ConntrackSysctls, state: number): number {

@@ -55,3 +55,39 @@ describe("a TCP connection goes through conntrack's states as Linux 6.18 counted
     }
   });
 });
+
+const OPEN = ["a>b S", "b>a SA seq=0 ack=1 win=1000", "a>b A seq=1 ack=1 win=1000"];
+
+/** Sends the segments; the last one's verdict, and the connection's state then. */
+function stateAfter(segments: readonly string[]): { verdict: string; state: string | undefined } {
+  const box = new NetfilterBox(RULES, { tracking: "on" });
+  let verdict = "";
+  for (const send of segments) {
+    const { packet, way } = packetOf(send);
+    verdict = box.forward(packet, way).verdict;
+  }
+  return { verdict, state: box.connections()[0]?.split(/\s+/)[3] };
+}
+
+describe("a segment that does not fit, as Linux 6.18 took it", () => {
+  it.each([
+    ["a reset far ahead is INVALID", ["a>b R seq=500000"], "rule-drop", "ESTABLISHED"],
+    ["a reset behind what is acknowledged is INVALID", ["a>b R seq=-9"], "rule-drop", "ESTABLISHED"],
+    [
+      "a reset far ahead is taken once its sender closes",
+      ["a>b FA seq=1 ack=1", "a>b R seq=500000"],
+      "accept",
+      "CLOSE",
+    ],
+    ["and once the other end does", ["b>a FA seq=1 ack=1", "a>b R seq=500000"], "accept", "CLOSE"],
+    [
+      "a FIN less than a window too far ahead passes, and closes nothing",
+      ["a>b FA seq=1501 ack=1"],
+      "accept",
+      "ESTABLISHED",
+    ],
+    ["a FIN more than a window too far ahead is INVALID", ["a>b FA seq=2600 ack=1"], "rule-drop", "ESTABLISHED"],
+  ])("%s", (_, segments, verdict, state) => {
+    expect(stateAfter([...OPEN, ...segments])).toEqual({ verdict, state });
+  });
+});

@@ -190,6 +190,27 @@ describe("TCP sockets", () => {
     expect(got.every((byte, i) => byte === data[i])).toBe(true);
   });
 
+  it("begin again at once from a port whose last connection is in TIME-WAIT at the server", () => {
+    const { net, a, b } = line();
+    const accepted: TcpSocket[] = [];
+    b.tcp.listen({ port: 80 }, (socket) => {
+      accepted.push(socket);
+      socket.end();
+    });
+    const begin = (): TcpSocket => {
+      const socket = a.tcp.connect({ to: SERVER, port: 80, fromPort: 40_000 }, {});
+      if (typeof socket === "string") throw new Error(socket);
+      socket.events = { onEnd: () => socket.end() };
+      return socket;
+    };
+    begin();
+    net.run();
+    expect([accepted[0]?.state, a.tcp.list()]).toEqual(["time-wait", []]);
+    begin();
+    net.simulator.runTo(after(net.simulator.now(), ms(100)));
+    expect(accepted).toHaveLength(2);
+  });
+
   it("refuse a second listener on a port, and a closed one refuses connections", () => {
     const { net, a, b } = line();
     const server = b.tcp.listen({ port: 80 }, () => {});

@@ -242,6 +242,17 @@ describe("sysctl", () => {
     expect(run(world, world.router, "sysctl -a").stdout).toBe(stdout);
   });
 
+  it("takes effect for connections that begin from then on: NewReno in CUBIC's place", () => {
+    const world = build();
+    const begin = (): string => {
+      const socket = world.client.stack.tcp.connect({ to: parseIpv4("10.2.0.2")!, port: 80 }, {});
+      return typeof socket === "string" ? socket : socket.connection.info.congestion;
+    };
+    expect(begin()).toBe("cubic");
+    run(world, world.client, "sysctl -w net.ipv4.tcp_congestion_control=reno");
+    expect(begin()).toBe("reno");
+  });
+
   it("takes effect: the TTL of what is sent, and the room in the table", () => {
     const world = build();
     run(world, world.client, "sysctl -w net.ipv4.ip_default_ttl=1");

@@ -478,7 +478,7 @@ const FAR = [
 const junk: fc.Arbitrary<VerdictAnswer> = fc.record({
   protocol: pick("answer"),
   on: pick("a", "b"),
-  flags: pick(".", ".", "P.", "P.", "F.", "F.", "U.", ""),
+  flags: pick(".", ".", "P.", "P.", "F.", "F.", "U.", "", "R", "R."),
   length: pick(0, 0, 1, 100),
   astray: pick(0, 0, 0, 0, 0, ...FAR),
   ackAstray: pick(0, 0, 0, 0, 0, ...FAR),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { seq } from "../../../src/netstack/tcp/index.ts";
 import { TcpFlag } from "../../../src/netstack/wire/tcp.ts";
+import type { TcpOptions } from "../../../src/netstack/wire/tcp-options.ts";
 import { ms, seconds } from "../../../src/sim/index.ts";
 import { accepted, established, opening, type TcpScript } from "../../support/tcp-script.ts";
 
@@ -22,6 +23,18 @@ function timeWait(): TcpScript {
   const script = finWait2();
   script.peer.sends({ flags: "F.", seq: 1, ack: 2 });
   script.host.sends({ flags: ".", seq: 2, ack: 2 });
+  return script;
+}
+
+/** The peer's last timestamp was 1000. */
+function stampedTimeWait(): TcpScript {
+  const options: TcpOptions = { timestamps: { value: 1000, echo: 0 } };
+  const script = established({ settings: { timestamps: true } }, { mss: 1460, ...options });
+  script.host.closes();
+  script.host.sends({ flags: "F." });
+  script.peer.sends({ flags: "F.", seq: 1, ack: 2, options });
+  script.host.sends({ flags: "." });
+  expect(script.host.state).toBe("time-wait");
   return script;
 }
 
@@ -265,6 +278,17 @@ describe("TIME-WAIT", () => {
     expect(connection.reopenSequence({ ...syn, sequence: absolute(1, "peer") })).toBeUndefined();
     const synAck = { ...syn, flags: TcpFlag.syn | TcpFlag.ack, sequence: absolute(500, "peer") };
     expect(connection.reopenSequence(synAck)).toBeUndefined();
+  });
+
+  it("with timestamps gives way to a SYN with a later one, whatever its number (RFC 6191), and to none with an older", () => {
+    const { connection, absolute } = bound(stampedTimeWait());
+    const old = { ...syn, sequence: absolute(1, "peer") };
+    const later = { ...syn, sequence: absolute(500, "peer") };
+    const stamped = (value: number): { options: TcpOptions } => ({ options: { timestamps: { value, echo: 0 } } });
+    expect(connection.reopenSequence({ ...old, ...stamped(1001) })).toBe(absolute(2 + 65_537, "host"));
+    expect(connection.reopenSequence({ ...old, ...stamped(1000) })).toBeUndefined();
+    expect(connection.reopenSequence({ ...later, ...stamped(1000) })).toBe(absolute(2 + 65_537, "host"));
+    expect(connection.reopenSequence({ ...later, ...stamped(999) })).toBeUndefined();
   });
 
   it("does not give way in any other state", () => {

@@ -204,6 +204,19 @@ describe("a simultaneous open", () => {
     script.host.sends({ flags: ".", seq: 1, ack: 6 });
   });
 
+  it("repeats its SYN-ACK, not its SYN, after 1, 3, 7, 15, 31 and 63 s and gives up at 127 s", () => {
+    const script = opening();
+    script.host.sends({ flags: "S" });
+    script.peer.sends({ flags: "S", seq: 0, options: { mss: 1460 } });
+    script.host.sends({ flags: "S." });
+    script.after(seconds(126));
+    for (const at of [1, 3, 7, 15, 31, 63]) script.host.sends({ flags: "S.", seq: 0, ack: 1, at: at * 1000 });
+    script.host.isSilent();
+    expect(script.host.state).toBe("syn-received");
+    script.after(seconds(1));
+    expect(script.closed).toBe("timed-out");
+  });
+
   it("is refused by RST", () => {
     const script = opening();
     script.host.sends({ flags: "S" });

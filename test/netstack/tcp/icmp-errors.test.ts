@@ -104,6 +104,14 @@ describe("fragmentation needed", () => {
     expect(script.connection.info.sendMss).toBe(512);
   });
 
+  it("does not make segments longer than the way out takes, though the peer would take more", () => {
+    const script = established({}, { mss: 8960, sackPermitted: true });
+    script.host.writes(1460);
+    script.host.sends({ flags: "P.", seq: 1, length: 1460 });
+    tooBig(script, 9000, 1);
+    expect(script.connection.info.sendMss).toBe(1460);
+  });
+
   it("recovers fully: the pieces are acknowledged and sending goes on", () => {
     const script = established();
     script.host.writes(1460);

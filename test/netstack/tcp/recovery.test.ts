@@ -85,6 +85,23 @@ describe("fast recovery with SACK", () => {
     host.isSilent();
   });
 
+  it("sends one segment for two that arrive until the threshold is reached, then one for one (PRR, RFC 6937)", () => {
+    const script = tenInFlight();
+    script.peer.sends({ flags: ".", seq: 1, ack: 1, options: sack([1001, 4001]) });
+    script.host.writes(10_000);
+    const sent: number[][] = [];
+    for (const end of [5001, 6001, 7001, 8001, 9001, 10_001]) {
+      while (script.take() !== undefined);
+      script.peer.sends({ flags: ".", seq: 1, ack: 1, options: sack([1001, end]) });
+      const now: number[] = [];
+      for (let next = script.take(); next !== undefined; next = script.take()) {
+        now.push(script.relative(next.segment.sequence, "host"));
+      }
+      sent.push(now);
+    }
+    expect(sent).toEqual([[], [11_001], [], [], [12_001], [13_001]]);
+  });
+
   it("undoes the reduction when the peer reports all repetitions as needless (DSACK, RFC 3708)", () => {
     const { host, peer, connection } = tenInFlight();
     peer.sends({ flags: ".", seq: 1, ack: 1, options: sack([1001, 4001]) });
@@ -106,6 +123,18 @@ describe("fast recovery with SACK", () => {
     host.isSilent();
     script.after(ms(3));
     host.sends({ flags: ".", seq: 2001, length: 1000, at: 22.5 });
+  });
+
+  it("waits longer still after a needless repetition was reported (RFC 8985 §6.2 step 4)", () => {
+    const script = tenInFlight();
+    const { host, peer } = script;
+    peer.sends({ flags: ".", seq: 1, ack: 1, options: sack([1001, 4001]) });
+    host.sends({ flags: ".", seq: 1, length: 1000, at: 20 });
+    peer.sends({ flags: ".", seq: 1, ack: 4001, options: sack([1, 1001]) });
+    peer.sends({ flags: ".", seq: 1, ack: 4001, options: sack([5001, 7001]) });
+    host.isSilent();
+    script.after(ms(6));
+    host.sends({ flags: ".", seq: 4001, length: 1000, at: 25 });
   });
 
   it("ignores blocks for numbers that were never sent", () => {

@@ -124,6 +124,12 @@ describe("the peer's window", () => {
     expect(connection.info.sendWindow).toBe(480_000);
   });
 
+  it("is scaled by 14 at most, whatever shift the peer announces (RFC 7323 §2.3)", () => {
+    const { connection, peer } = established({ settings: LINUX_TCP }, { mss: 1460, windowScale: 20 });
+    peer.sends({ flags: ".", seq: 1, ack: 1, window: 3 });
+    expect(connection.info.sendWindow).toBe(49_152);
+  });
+
   it("is not taken from an older segment", () => {
     const { connection, peer } = established();
     peer.sends({ flags: "P.", seq: 1, ack: 1, window: 5000, length: 10 });
@@ -175,6 +181,29 @@ describe("a closed window", () => {
     host.isSilent();
     script.after(ms(210));
     host.sends({ flags: ".", seq: 1, length: 500 });
+  });
+
+  it("is probed when only the FIN waits for it to open", () => {
+    const script = established();
+    const { host, peer } = script;
+    peer.sends({ flags: ".", seq: 1, ack: 1, window: 0 });
+    host.closes();
+    host.isSilent();
+    script.after(ms(210));
+    host.sends({ flags: ".", seq: 0, ack: 1, at: 220 });
+    peer.sends({ flags: ".", seq: 1, ack: 1, window: 1000 });
+    host.sends({ flags: "F.", seq: 1, ack: 1 });
+  });
+
+  it("ends the connection sooner when the program has let go of it and nobody answers the probes", () => {
+    const script = established();
+    script.peer.sends({ flags: ".", seq: 1, ack: 1, window: 0 });
+    script.host.writes(100);
+    script.host.releases();
+    script.after(seconds(107));
+    expect(script.host.state).toBe("fin-wait-1");
+    script.after(seconds(1));
+    expect(script.closed).toBe("timed-out");
   });
 
   it("ends the connection when nobody answers the probes", () => {

@@ -30,6 +30,17 @@ describe("the window offered", () => {
     expect(script.connection.info.receiveWindow).toBeLessThan(1460);
   });
 
+  it("takes nothing back when less than a segment of it is left (RFC 9293 §3.8.6)", () => {
+    const script = established(SMALL);
+    for (let i = 0; i < 5; i++) script.peer.sends({ flags: ".", seq: 1 + i * 1460, ack: 1, length: 1460 });
+    script.peer.sends({ flags: ".", seq: 7301, ack: 1, length: 1200 });
+    const before = script.connection.info.receiveWindow;
+    script.peer.sends({ flags: "P.", seq: 8501, ack: 1, length: 200 });
+    script.after(ms(100));
+    expect(before).toBeGreaterThan(200);
+    expect(script.connection.info.receiveWindow).toBe(before - 200);
+  });
+
   it("opens again at once when the program has read enough to double it", () => {
     const script = established(SMALL);
     fill(script, 8);
@@ -48,6 +59,29 @@ describe("the window offered", () => {
     while (script.take() !== undefined);
     for (let i = 0; i < 5; i++) script.host.reads(100);
     script.host.isSilent();
+  });
+
+  it("does not open by less than a segment when it is scaled either", () => {
+    const script = accepted(
+      { settings: { windowScaling: true, receiveBuffer: { initial: 20_000, most: 6_000_000 } } },
+      { mss: 1460, windowScale: 7 },
+    );
+    fill(script, 12);
+    script.after(ms(100));
+    while (script.take() !== undefined);
+    script.host.reads(500);
+    script.host.isSilent();
+    script.host.reads(6000);
+    script.host.sends({ flags: "." });
+  });
+
+  it("opens by whole segments of the peer's", () => {
+    const script = established(SMALL);
+    fill(script, 8);
+    script.after(ms(100));
+    while (script.take() !== undefined);
+    script.host.reads(6500);
+    script.host.sends({ flags: ".", seq: 1, ack: 8001, window: 8000 });
   });
 
   it("takes no data when it is closed, but says so", () => {
@@ -78,6 +112,16 @@ describe("the receive buffer", () => {
     // 64 KB every 100 ms would take 31 s.
     expect(pipe.now).toBeLessThan(seconds(2.5));
     expect(pipe.server?.connection.info.receiveWindow).toBeGreaterThan(4_000_000);
+  });
+
+  it("grows without timestamps too", () => {
+    const pipe = new TcpPipe({ seed: 3, delay: ms(50), settings: { timestamps: false } });
+    pipe.client.toWrite = pattern(10_000_000);
+    pipe.client.closesWhenWritten = false;
+    pipe.open();
+    pipe.run(() => (pipe.server?.receivedBytes ?? 0) >= 10_000_000, seconds(60));
+    // 64 KB every 100 ms would take 15 s.
+    expect(pipe.now).toBeLessThan(seconds(2.5));
   });
 
   it("does not grow for a program that does not read", () => {
