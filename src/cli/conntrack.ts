@@ -1,6 +1,6 @@
 import {
   type ConntrackEntry,
-  type ConntrackStatistics,
+  emptyStatistics,
   formatConntrackEntry,
   formatConntrackStatistics,
   type Tuple,
@@ -31,8 +31,10 @@ export async function conntrack(given: string, flags: ConntrackFlags, io: Comman
     if (flags.json === true) asJson(own.map(({ time, change, text }) => ({ time, change, text })));
     else for (const event of own) io.out(`${formatEvent(event, host.startDate)}\n`);
   } else if (flags.statistics === true) {
-    if (flags.json === true) asJson(netfilter?.statistics ?? NOTHING_COUNTED);
-    else io.out(`${formatConntrackStatistics(netfilter?.statistics ?? NOTHING_COUNTED)}\n`);
+    // A machine without rules tracks nothing.
+    const statistics = netfilter?.statistics ?? emptyStatistics();
+    if (flags.json === true) asJson(statistics);
+    else io.out(`${formatConntrackStatistics(statistics)}\n`);
   } else {
     const entries = netfilter?.list() ?? [];
     if (flags.json === true) asJson(entries.map(entryJson));
@@ -42,20 +44,6 @@ export async function conntrack(given: string, flags: ConntrackFlags, io: Comman
 }
 
 type ConntrackEvent = Extract<PacketEvent, { kind: "conntrack" }>;
-
-/** Of a machine without rules, which tracks nothing. */
-const NOTHING_COUNTED: ConntrackStatistics = {
-  found: 0,
-  invalid: 0,
-  insert: 0,
-  insertFailed: 0,
-  drop: 0,
-  earlyDrop: 0,
-  error: 0,
-  searchRestart: 0,
-  clashResolve: 0,
-  chainTooLong: 0,
-};
 
 /** As `conntrack -E -o timestamp,extended` does: seconds since 1970, a tab, and what happened, set right. */
 function formatEvent({ time, change, text }: ConntrackEvent, startDate: number): string {

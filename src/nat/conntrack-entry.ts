@@ -84,6 +84,22 @@ export interface ConntrackStatistics {
   chainTooLong: number;
 }
 
+/** Counters of a box that has tracked nothing yet. */
+export function emptyStatistics(): ConntrackStatistics {
+  return {
+    found: 0,
+    invalid: 0,
+    insert: 0,
+    insertFailed: 0,
+    drop: 0,
+    earlyDrop: 0,
+    error: 0,
+    searchRestart: 0,
+    clashResolve: 0,
+    chainTooLong: 0,
+  };
+}
+
 /** The line that `conntrack -S` prints. */
 export function formatConntrackStatistics(counts: Readonly<ConntrackStatistics>): string {
   const fields = [

@@ -1,6 +1,11 @@
 import { type DropReason, type Hook, type HookHost, IpProtocol, type Packet } from "../netstack/index.ts";
 import { after, between, type Duration, seconds, type Time, type Timer, toSeconds } from "../sim/index.ts";
-import { type ConntrackEntry, type ConntrackStatistics, formatConntrackEvent } from "./conntrack-entry.ts";
+import {
+  type ConntrackEntry,
+  type ConntrackStatistics,
+  emptyStatistics,
+  formatConntrackEvent,
+} from "./conntrack-entry.ts";
 import { type ConntrackSysctls, DEFAULT_CONNTRACK_SYSCTLS } from "./conntrack-sysctls.ts";
 import { Field, RECORD_SHIFT, Status, word } from "./flow-record.ts";
 import { FlowTable, NOT_FOUND, ORIGINAL, REPLY } from "./flow-table.ts";
@@ -23,18 +28,7 @@ const CLASH_TIMEOUT = 1;
 export class Conntrack {
   readonly table: FlowTable = new FlowTable();
   readonly sysctls: ConntrackSysctls;
-  readonly statistics: ConntrackStatistics = {
-    found: 0,
-    invalid: 0,
-    insert: 0,
-    insertFailed: 0,
-    drop: 0,
-    earlyDrop: 0,
-    error: 0,
-    searchRestart: 0,
-    clashResolve: 0,
-    chainTooLong: 0,
-  };
+  readonly statistics: ConntrackStatistics = emptyStatistics();
   readonly #host: HookHost;
   readonly #settlesTranslated: boolean;
   readonly #tcp: TcpTracker;

@@ -34,6 +34,7 @@ export {
 export {
   type ConntrackEntry,
   type ConntrackStatistics,
+  emptyStatistics,
   formatConntrackEntry,
   formatConntrackEvent,
   formatConntrackStatistics,
