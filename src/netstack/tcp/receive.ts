@@ -178,6 +178,8 @@ function finIsAcknowledged(tcb: Tcb): void {
 function processText(tcb: Tcb, segment: Segment): Verdict {
   const { rcv } = tcb;
   const end = seqAdd(segment.sequence, segment.length);
+  // What takes up no numbers is never answered: two ends whose windows are full would do so for ever.
+  if (segmentEnd(segment) === segment.sequence) return "continue";
   if (!isAfter(segmentEnd(segment), rcv.nxt)) return repeatedText(tcb, segment);
   if (!isAfter(end, rcv.nxt) || !mayReceiveData(tcb.state)) return "continue";
   if (tcb.orphaned) return refuseData(tcb, segment);
@@ -191,11 +193,9 @@ function processText(tcb: Tcb, segment: Segment): Verdict {
   return take(tcb, segment, from, seqMin(end, lastAllowed(tcb)));
 }
 
-/** Nothing of it is new: if it took up numbers, the peer has not heard our ACK. */
+/** Nothing of it is new: the peer has not heard our ACK. */
 function repeatedText(tcb: Tcb, segment: Segment): Verdict {
-  const end = segmentEnd(segment);
-  if (end === segment.sequence) return "continue";
-  noteDuplicate(tcb, segment.sequence, end);
+  noteDuplicate(tcb, segment.sequence, segmentEnd(segment));
   acknowledgeQuickly(tcb);
   return "continue";
 }

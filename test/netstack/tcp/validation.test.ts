@@ -94,6 +94,13 @@ describe("a segment outside the window", () => {
     expect(script.connection.readable).toBe(2000);
   });
 
+  it("is not answered when it takes up no numbers and begins at the window's end: two full windows would answer each other for ever", () => {
+    const script = established();
+    const end = 1 + script.connection.info.receiveWindow;
+    expect(script.peer.sends({ flags: ".", seq: end, ack: 1 })).toBeUndefined();
+    script.host.isSilent();
+  });
+
   it("without ACK is dropped", () => {
     const script = established();
     expect(script.peer.sends({ flags: "P", seq: 1, length: 10 })).toBe("tcp-without-ack");
