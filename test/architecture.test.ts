@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   explain: ["scenario", "nodes", "sim", "netstack", "nat", "lb", "kube", "apps", "pcap", "protocols"],
   lesson: ["explain", "scenario", "netstack", "apps", "pcap"],
   page: ["explain"],
-  tun: ["sim"],
+  tun: ["sim", "netstack"],
   wireshark: [],
 };
 /** Folders at the edge, which may do I/O. */

@@ -223,9 +223,10 @@ export class PassthroughBalancer implements PacketHook {
   }
 
   #deliver(packet: Packet, service: PassthroughService, backend: Backend, reason: string): void {
-    this.counters.forwarded += 1;
-    backend.counters.packets += 1;
-    backend.counters.bytes += packet.length;
+    const { segments } = packet.frame;
+    this.counters.forwarded += segments;
+    backend.counters.packets += segments;
+    backend.counters.bytes += packet.bytesOnWire;
     const { delivery } = service;
     if (delivery.kind === "route") packet.route = this.#stack.addressing.hop(backend.address);
     if (delivery.kind === "ipip") packet.route = delivery.tunnel.hopTo(backend.address);
@@ -242,7 +243,7 @@ export class PassthroughBalancer implements PacketHook {
     if (entry === undefined) return;
     this.#flows.touch(entry);
     this.#noteEnd(entry, packet);
-    this.counters.returned += 1;
+    this.counters.returned += packet.frame.segments;
     this.#rewrite(packet, entry, TO_CLIENT);
   }
 

@@ -1,7 +1,8 @@
+import { TcpFlag } from "../netstack/index.ts";
 import { CompiledRule } from "./compiled-rule.ts";
 import { isHarmless, mayMatchIn } from "./connection-state.ts";
 import { type PacketWalk, Verdict } from "./packet-walk.ts";
-import type { Chain, Table } from "./rule.ts";
+import type { Chain, Match, Table } from "./rule.ts";
 import { indexRules, type RuleIndex } from "./rule-index.ts";
 import { tell, tellRule } from "./walk-events.ts";
 
@@ -15,11 +16,20 @@ export class CompiledTable {
   readonly keepsState: boolean;
   readonly #table: Table;
   readonly #chains = new Map<string, CompiledChain>();
+  #asksEachSegment: boolean | undefined;
 
   constructor(table: Table) {
     this.name = table.name;
     this.keepsState = table.name !== "raw";
     this.#table = table;
+  }
+
+  /** Some rule asks for what several TCP segments that travel as one do not show: how many they are, how long each is, which has PSH or FIN. */
+  get asksEachSegment(): boolean {
+    this.#asksEachSegment ??= [...this.#table.chains.values()].some(({ rules }) =>
+      rules.some(({ matches }) => matches.some(asksEachSegment)),
+    );
+    return this.#asksEachSegment;
   }
 
   chain(name: string): CompiledChain | undefined {
@@ -30,6 +40,21 @@ export class CompiledTable {
     const made = new CompiledChain(chain, this);
     this.#chains.set(name, made);
     return made;
+  }
+}
+
+function asksEachSegment(match: Match): boolean {
+  switch (match.kind) {
+    case "length":
+    case "statistic":
+    case "limit":
+    case "hashlimit":
+    case "recent":
+      return true;
+    case "tcp":
+      return match.flags !== undefined && (match.flags.mask & (TcpFlag.psh | TcpFlag.fin)) !== 0;
+    default:
+      return false;
   }
 }
 

@@ -106,6 +106,13 @@ export class Netfilter implements PacketHook {
     return this.#tracks;
   }
 
+  /** Some rules count or measure packets, and are asked of every one: those in nat are asked of a connection's first only. */
+  get wantsSegments(): boolean {
+    for (const table of this.#ruleset.values())
+      if (table.name !== "nat" && compileTable(table).asksEachSegment) return true;
+    return false;
+  }
+
   get ruleset(): Ruleset {
     return this.#ruleset;
   }

@@ -88,7 +88,7 @@ export class HostContext {
   /** The one way out for what is not delivered: counted, told, released. */
   drop(what: Packet | Frame, reason: DropReason, rule?: RuleReference): void {
     const frame = "frame" in what ? what.frame : what;
-    this.drops.add(reason);
+    this.drops.add(reason, frame.segments);
     if (this.events.active) this.emit(frame.lineage, { kind: "dropped", reason, ...(rule && { rule }) });
     frame.release();
   }

@@ -30,7 +30,7 @@ export function fragment(packet: Packet, mtu: number, frames: FramePool): Packet
 
 /** True when `packet` must be cut to leave through an interface with this MTU, because it is too long or was whole only for the hooks. */
 export function needsFragmenting(packet: Packet, mtu: number): boolean {
-  return packet.length > mtu || packet.fragments !== undefined;
+  return packet.longestOnWire > mtu || packet.fragments !== undefined;
 }
 
 function pieceLengths(packet: Packet, header: Ipv4Header, mtu: number): readonly number[] {

@@ -18,6 +18,8 @@ export type HookVerdict = "accept" | DropReason;
 export interface PacketHook {
   /** True when the hook needs whole datagrams: the stack then reassembles before "prerouting" and "output", and fragments again on the way out. */
   readonly wantsDatagrams: boolean;
+  /** True when the hook counts or measures packets one by one: trains of TCP segments are then cut before they reach the host. */
+  readonly wantsSegments?: boolean;
   /** Lets the packet pass, changed or not, or gives the reason for dropping it. */
   run(hook: Hook, packet: Packet): HookVerdict;
   /** True of a packet that begins something others cannot know of before it has passed "postrouting". */

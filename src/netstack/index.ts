@@ -36,6 +36,7 @@ export * from "./mac.ts";
 export type { NeighbourState } from "./neighbour.ts";
 export { Packet } from "./packet.ts";
 export { type Route, type SharedRoute, SharedRoutes } from "./route.ts";
+export { cutTrain, payloadOnWire, sendThrough } from "./segment-train.ts";
 export { Stack, type StackOptions } from "./stack.ts";
 export { type CloseReason, LINUX_TCP, type TcpInfo, type TcpSettings } from "./tcp/index.ts";
 export type { TcpConnectOptions, TcpListenOptions, TcpServer } from "./tcp-layer.ts";

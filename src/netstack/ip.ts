@@ -17,6 +17,8 @@ import {
 } from "./ipv4-address.ts";
 import { Packet } from "./packet.ts";
 import { Reassembler } from "./reassembly.ts";
+import { cutTrainPacket } from "./segment-train.ts";
+import type { SegmentTrain } from "./tcp/index.ts";
 import { ETHERNET_HEADER_LENGTH } from "./wire/ethernet.ts";
 import { IcmpType, TimeExceededCode, UnreachableCode } from "./wire/icmp.ts";
 import { emitIpv4Header, IPV4_HEADER_LENGTH, setIpv4Checksum } from "./wire/ipv4.ts";
@@ -103,10 +105,12 @@ export class IpLayer {
     this.#forward(packet);
   }
 
-  /** Makes a packet with room for `length` bytes behind its header, to be filled in and given to {@link send}. */
-  create(header: DatagramHeader, length: number): Packet {
+  /** Makes a packet, or a train of segments, with room for `length` bytes behind its header, to be filled in and given to {@link send}. */
+  create(header: DatagramHeader, length: number, train?: SegmentTrain): Packet {
     const total = IPV4_HEADER_LENGTH + length;
-    const frame = this.#host.frames.create(ETHERNET_HEADER_LENGTH + total);
+    const { frames } = this.#host;
+    const size = ETHERNET_HEADER_LENGTH + total;
+    const frame = train === undefined ? frames.create(size) : frames.createTrain(size, train.count, train.size);
     frame.at = this.#host.now();
     const ip = frame.start + ETHERNET_HEADER_LENGTH;
     const identification = header.identification ?? (header.dontFragment ? 0 : this.#identifications.next(header));
@@ -150,8 +154,15 @@ export class IpLayer {
   /** A host cuts its own packets to the path's MTU, those of others to the interface's (net.ipv4.ip_forward_use_pmtu). */
   #output(packet: Packet, hop: Hop, mtu: number = hop.out.mtu): void {
     packet.out = hop.out;
-    if (!this.runHook("postrouting", packet)) return;
+    if (this.runHook("postrouting", packet)) this.#transmit(packet, hop, mtu);
+  }
+
+  #transmit(packet: Packet, hop: Hop, mtu: number): void {
     if (!needsFragmenting(packet, mtu)) return this.#below.transmit(packet, hop.out, hop.nextHop);
+    if (packet.frame.segments > 1) {
+      for (const segment of cutTrainPacket(packet, this.#host.frames)) this.#transmit(segment, hop, mtu);
+      return;
+    }
     if (packet.dontFragment && packet.length > mtu && packet.fragments === undefined) {
       this.#below.icmpError(packet, IcmpType.unreachable, UnreachableCode.fragmentationNeeded, mtu);
       return this.#host.drop(packet, "fragmentation-needed");
@@ -190,8 +201,8 @@ export class IpLayer {
       this.#below.icmpError(packet, IcmpType.timeExceeded, TimeExceededCode.ttl);
       return this.#host.drop(packet, "ttl-expired");
     }
-    const longest = packet.fragments === undefined ? packet.length : longestPiece(packet);
-    if (packet.dontFragment && longest > hop.out.mtu) {
+    if (packet.dontFragment && packet.longestOnWire > hop.out.mtu) {
+      if (packet.frame.segments > 1) return this.#forwardSegments(packet);
       this.#below.icmpError(packet, IcmpType.unreachable, UnreachableCode.fragmentationNeeded, hop.out.mtu);
       return this.#host.drop(packet, "fragmentation-needed");
     }
@@ -202,6 +213,11 @@ export class IpLayer {
     if (this.#elsewhere < this.#host.cpus - 1 && this.hook?.isUnsettled?.(packet))
       return this.#outputLater(packet, hop);
     this.#output(packet, hop);
+  }
+
+  /** Each segment of a train is refused by itself. */
+  #forwardSegments(train: Packet): void {
+    for (const segment of cutTrainPacket(train, this.#host.frames)) this.#forward(segment);
   }
 
   /** Another CPU has the packet: what comes in meanwhile goes past it. */
@@ -269,10 +285,6 @@ export class IpLayer {
       nextHop: direct ? undefined : nextHop,
     });
   }
-}
-
-function longestPiece(packet: Packet): number {
-  return Math.max(...(packet.fragments ?? [])) + (packet.transport - packet.ip);
 }
 
 /** Makes a packet of the IPv4 bytes that follow a frame's Ethernet header. The header must have been found sound. */

@@ -6,6 +6,7 @@ import { ANY_ADDRESS, type Ipv4Address, isLoopback, isMulticast } from "./ipv4-a
 import { BROADCAST_MAC, getMac, isGroupMac, type MacAddress, mac, ZERO_MAC } from "./mac.ts";
 import { NeighbourTable } from "./neighbour.ts";
 import { Packet } from "./packet.ts";
+import { sendThrough } from "./segment-train.ts";
 import { ARP_LENGTH, ArpOperation, type ArpPacket, emitArp, parseArp } from "./wire/arp.ts";
 import { ETHERNET_HEADER_LENGTH, EtherType, emitEthernet, ethernetType } from "./wire/ethernet.ts";
 import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
@@ -134,7 +135,7 @@ export class LinkLayer {
       const { time, lineage, bytes } = { time: frame.at, lineage: frame.lineage, bytes: frame.view() };
       this.#host.events.emit({ time, node: this.#host.name, lineage, kind: "sent", interface: out.name, bytes });
     }
-    out.device.send(frame);
+    sendThrough(out.device, frame, this.#host.frames);
   }
 
   #receiveArp(through: Interface, frame: Frame, at: number): void {

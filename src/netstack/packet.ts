@@ -13,9 +13,10 @@ import {
 import type { PacketSummary } from "./events.ts";
 import type { Interface } from "./interface.ts";
 import { type Ipv4Address, ipv4 } from "./ipv4-address.ts";
+import { ETHERNET_HEADER_LENGTH } from "./wire/ethernet.ts";
 import { ICMP_HEADER_LENGTH, IcmpType } from "./wire/icmp.ts";
 import { IpProtocol } from "./wire/ipv4.ts";
-import { TCP_HEADER_LENGTH } from "./wire/tcp.ts";
+import { TCP_HEADER_LENGTH, tcpHeaderLength } from "./wire/tcp.ts";
 import { UDP_HEADER_LENGTH } from "./wire/udp.ts";
 
 /** Offsets within the IPv4 header that rewriting needs; wire/ipv4.ts has them all. */
@@ -81,6 +82,22 @@ export class Packet {
 
   get lineage(): number {
     return this.frame.lineage;
+  }
+
+  /** Length of the longest packet that this one is on the wire: of a train's segments, or of the fragments it was put together from. */
+  get longestOnWire(): number {
+    const headers = this.transport - this.ip;
+    if (this.fragments !== undefined) return headers + Math.max(...this.fragments);
+    const { segments, segmentSize } = this.frame;
+    return segments === 1 ? this.length : headers + tcpHeaderLength(this.bytes, this.transport) + segmentSize;
+  }
+
+  /** Bytes of all packets that this one is on the wire: a train's headers count once a segment. */
+  get bytesOnWire(): number {
+    const { segments } = this.frame;
+    if (segments === 1) return this.length;
+    const headers = this.transport - this.ip + tcpHeaderLength(this.bytes, this.transport);
+    return this.length + (segments - 1) * headers;
   }
 
   get source(): Ipv4Address {
@@ -173,7 +190,7 @@ export class Packet {
    */
   isSumRight(end: number = this.end): boolean {
     const { frame, transport } = this;
-    if (frame.sumKnownAt === transport) return true;
+    if (frame.sumKnownAt === transport || frame.segments > 1) return true;
     if (this.transportSum(end) !== 0) return false;
     frame.sumKnownAt = transport;
     return true;
@@ -196,6 +213,20 @@ export class Packet {
     setU16(this.bytes, this.ip + IP_LENGTH, this.length);
     this.#patchIp(before, this.length);
     return true;
+  }
+
+  /** A packet in `frame`, a part or a copy of this one, with what the host knows about it. */
+  continuedIn(frame: Frame): Packet {
+    const packet = new Packet(frame, frame.start + ETHERNET_HEADER_LENGTH);
+    packet.prerouted = this.prerouted;
+    packet.in = this.in;
+    packet.out = this.out;
+    packet.physIn = this.physIn;
+    packet.physOut = this.physOut;
+    packet.mark = this.mark;
+    packet.route = this.route;
+    packet.tracking = this.tracking;
+    return packet;
   }
 
   /** Its addresses, ports and length, for an event. */

@@ -56,7 +56,7 @@ export class Stack implements HookHost {
       icmpError,
     });
     const send = (packet: Packet): void => this.ip.send(packet);
-    const create: IpLayer["create"] = (header, length) => this.ip.create(header, length);
+    const create: IpLayer["create"] = (header, length, train) => this.ip.create(header, length, train);
     const attach = (answer: Packet, packet: Packet): void => this.ip.hook?.attach?.(answer, packet);
     this.icmp = new IcmpLayer(this.host, this.addressing, {
       create,
@@ -69,9 +69,13 @@ export class Stack implements HookHost {
       create,
       send,
       pathMtu: (destination) => this.pathMtu(destination),
+      mayJoin: (destination) => this.takesTrains && this.addressing.hop(destination)?.out.device.takesTrains === true,
       attach,
     });
-    device.onFrame((frame) => this.link.receive(this.loopback, frame));
+    device.onFrame(
+      (frame) => this.link.receive(this.loopback, frame),
+      () => this.takesTrains,
+    );
   }
 
   get name(): string {
@@ -94,6 +98,11 @@ export class Stack implements HookHost {
     return this.host.events;
   }
 
+  /** Whether TCP segments may pass the host several as one: while nobody reads of each, and no rule asks about each. */
+  get takesTrains(): boolean {
+    return !this.host.events.active && this.ip.hook?.wantsSegments !== true;
+  }
+
   /** Sets what stands on the packet path; `undefined` takes it away. */
   setHook(hook: PacketHook | undefined): void {
     this.ip.hook = hook;
@@ -103,7 +112,10 @@ export class Stack implements HookHost {
   addInterface(options: InterfaceOptions): Interface {
     const added = new Interface(options);
     this.addressing.addInterface(added);
-    added.device.onFrame((frame) => this.link.receive(added, frame));
+    added.device.onFrame(
+      (frame) => this.link.receive(added, frame),
+      () => this.takesTrains,
+    );
     return added;
   }
 

@@ -7,17 +7,20 @@ import type { DatagramHeader } from "./ip.ts";
 import { ANY_ADDRESS, type Ipv4Address } from "./ipv4-address.ts";
 import type { Packet } from "./packet.ts";
 import { chooseLocalPort } from "./ports.ts";
+import { cutTrainPacket } from "./segment-train.ts";
 import {
   type IcmpErrorKind,
   LINUX_TCP,
   resetFor,
   type Segment,
+  type SegmentTrain,
   type Seq,
   segmentFromWire,
   segmentLength,
   TcpConnection,
   TcpListener,
   type TcpSettings,
+  takeApart,
   writeSegment,
 } from "./tcp/index.ts";
 import { flowOf, TcpConnectionTable } from "./tcp-connection-table.ts";
@@ -30,9 +33,11 @@ import { setTcpChecksum, TcpFlag } from "./wire/tcp.ts";
 const DEFAULT_BACKLOG = 4096;
 
 export interface TcpNeighbours {
-  create(header: DatagramHeader, length: number): Packet;
+  create(header: DatagramHeader, length: number, train?: SegmentTrain): Packet;
   send(packet: Packet): void;
   pathMtu(destination: Ipv4Address): number;
+  /** Whether segments to there may leave several as one. */
+  mayJoin(destination: Ipv4Address): boolean;
   /** See `PacketHook.attach`. */
   attach(answer: Packet, packet: Packet): void;
 }
@@ -141,6 +146,7 @@ export class TcpLayer {
     const local = { address: destination, port: packet.destinationPort };
     const remote = { address: source, port: packet.sourcePort };
     const socket = this.#sockets.find(local, remote);
+    if (packet.frame.segments > 1) return this.#trainArrived(packet, socket, segment);
     const iss = socket?.connection.reopenSequence(segment);
     if (socket !== undefined && (iss === undefined || this.#listeningAt(local) === undefined)) {
       return this.#arrived(packet, socket, segment);
@@ -192,6 +198,21 @@ export class TcpLayer {
     if (discard === undefined) packet.frame.release();
     else this.#host.drop(packet, "tcp-refused-segment");
     this.#flush(socket);
+  }
+
+  /** Segments that came as one are received one by one. */
+  #trainArrived(packet: Packet, socket: TcpSocket | undefined, whole: Segment): void {
+    const { frame } = packet;
+    if (socket === undefined || socket.connection.state !== "established") {
+      for (const segment of cutTrainPacket(packet, this.#host.frames)) this.receive(segment);
+      return;
+    }
+    for (const segment of takeApart(whole, { count: frame.segments, size: frame.segmentSize })) {
+      const discard = socket.connection.receive(segment, this.#host.now());
+      if (discard !== undefined) this.#host.drops.add("tcp-refused-segment");
+      this.#flush(socket);
+    }
+    frame.release();
   }
 
   /** A segment for which there is no connection: a listener's, or answered with RST. */
@@ -258,10 +279,11 @@ export class TcpLayer {
   /** Sends what the connection has to say, then sets its timer: the rule for owners in tcp/index.ts. */
   #flush(socket: TcpSocket): void {
     const { connection } = socket;
+    const asTrains = this.#ip.mayJoin(socket.remote.address);
     for (
-      let segment = connection.poll(this.#host.now());
+      let segment = connection.poll(this.#host.now(), asTrains);
       segment !== undefined;
-      segment = connection.poll(this.#host.now())
+      segment = connection.poll(this.#host.now(), asTrains)
     ) {
       this.#ip.send(this.#draw(segment, socket.local, socket.remote, this.#identify(socket, segment)));
     }
@@ -281,7 +303,7 @@ export class TcpLayer {
     const isSynAck = (segment.flags & (TcpFlag.syn | TcpFlag.ack)) === (TcpFlag.syn | TcpFlag.ack);
     if (isSynAck || socket.state === "time-wait") return 0;
     const identification = socket.identification;
-    socket.identification = (identification + 1) & 0xffff;
+    socket.identification = (identification + (segment.train?.count ?? 1)) & 0xffff;
     return identification;
   }
 
@@ -289,9 +311,10 @@ export class TcpLayer {
     const { address: source, port: sourcePort } = local;
     const { address: destination, port: destinationPort } = remote;
     const header = { protocol: IpProtocol.tcp, source, destination, dontFragment: true, identification };
-    const packet = this.#ip.create(header, segmentLength(segment));
+    const packet = this.#ip.create(header, segmentLength(segment), segment.train);
     const { bytes, transport } = packet;
     writeSegment(segment, { sourcePort, destinationPort }, bytes, transport);
+    if (segment.train !== undefined) return packet;
     setTcpChecksum(bytes, transport, packet.transportSum());
     packet.frame.sumKnownAt = transport;
     return packet;

@@ -6,11 +6,16 @@ export class AwaitedDevice implements Device {
   readonly #make: () => void;
   #device: Device | undefined;
   #handler: FrameHandler | undefined;
+  #handlerTakesTrains: (() => boolean) | undefined;
 
   /** `make` calls {@link join}, unless nothing is awaited any more. */
   constructor(mtu: number, make: () => void) {
     this.mtu = mtu;
     this.#make = make;
+  }
+
+  get takesTrains(): boolean {
+    return this.#device?.takesTrains === true;
   }
 
   send(frame: Frame): void {
@@ -19,14 +24,15 @@ export class AwaitedDevice implements Device {
     else this.#device.send(frame);
   }
 
-  onFrame(handler: FrameHandler): void {
+  onFrame(handler: FrameHandler, takesTrains?: () => boolean): void {
     this.#handler = handler;
-    this.#device?.onFrame(handler);
+    this.#handlerTakesTrains = takesTrains;
+    this.#device?.onFrame(handler, takesTrains);
   }
 
   /** Puts the real device behind this one. */
   join(device: Device): void {
     this.#device = device;
-    if (this.#handler !== undefined) device.onFrame(this.#handler);
+    if (this.#handler !== undefined) device.onFrame(this.#handler, this.#handlerTakesTrains);
   }
 }

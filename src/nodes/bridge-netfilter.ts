@@ -29,6 +29,10 @@ export class BridgeNetfilter implements BridgeFilter {
     this.#bridge = bridge;
   }
 
+  get takesTrains(): boolean {
+    return this.#stack.takesTrains;
+  }
+
   arrived(frame: Frame, port: BridgePort): Frame | undefined {
     const ethernet = parseEthernet(frame.bytes, frame.start, frame.end);
     if (ethernet?.type !== EtherType.ipv4) return frame;
@@ -54,7 +58,7 @@ export class BridgeNetfilter implements BridgeFilter {
     // The host's own packets have passed its hooks before they came to the bridge.
     if (!(packet instanceof Packet) || packet.physIn === undefined) return [frame];
     frame.context = undefined;
-    const carried = packet.frame === frame ? packet : copyOf(packet, frame);
+    const carried = packet.frame === frame ? packet : packet.continuedIn(frame);
     carried.out = this.#bridge;
     carried.physOut = port.name;
     if (!this.#stack.runHook("forward", carried) || !this.#stack.runHook("postrouting", carried)) return [];
@@ -96,13 +100,4 @@ export class BridgeNetfilter implements BridgeFilter {
     emitEthernet({ ...ethernet, destination: known }, frame.bytes, frame.start);
     return frame;
   }
-}
-
-function copyOf(packet: Packet, frame: Frame): Packet {
-  const copy = new Packet(frame, frame.start + ETHERNET_HEADER_LENGTH);
-  copy.in = packet.in;
-  copy.physIn = packet.physIn;
-  copy.mark = packet.mark;
-  copy.tracking = packet.tracking;
-  return copy;
 }

@@ -5,6 +5,8 @@ import {
   isGroupMac,
   type MacAddress,
   parseEthernet,
+  payloadOnWire,
+  sendThrough,
 } from "../netstack/index.ts";
 import {
   after,
@@ -45,6 +47,8 @@ export interface BridgeFilter {
   arrived(frame: Frame, port: BridgePort): Frame | undefined;
   /** A frame is about to leave by `port`. Returns what to send: nothing, the frame, or its fragments. */
   leaving(frame: Frame, port: BridgePort): readonly Frame[];
+  /** Whether TCP segments may come several as one. */
+  readonly takesTrains: boolean;
   /** The host sent a frame into the bridge: which port it came from at first, when it is one that waited in {@link arrived}. */
   resumed(frame: Frame): BridgePort | undefined;
 }
@@ -58,6 +62,7 @@ export class Bridge implements Device {
   readonly #host: HostContext;
   readonly #learned = new Map<MacAddress, { port: BridgePort; seen: Time }>();
   #up: FrameHandler | undefined;
+  #upTakesTrains: (() => boolean) | undefined;
 
   constructor(options: { readonly host: HostContext; readonly mac: MacAddress; readonly mtu: number }) {
     this.#host = options.host;
@@ -69,8 +74,16 @@ export class Bridge implements Device {
   addPort(options: BridgePortOptions): BridgePort {
     const port: BridgePort = { name: options.name, device: options.device, hairpin: options.hairpin ?? false };
     this.ports.push(port);
-    port.device.onFrame((frame) => this.#receive(port, frame));
+    port.device.onFrame(
+      (frame) => this.#receive(port, frame),
+      () => this.takesTrains,
+    );
     return port;
+  }
+
+  /** Segments pass it several as one while nobody reads of each, and no rule of its host asks about each. */
+  get takesTrains(): boolean {
+    return !this.#host.events.active && this.filter?.takesTrains !== false && this.#upTakesTrains?.() !== false;
   }
 
   /** Unplugs it, and forgets what was learned behind it. */
@@ -90,8 +103,9 @@ export class Bridge implements Device {
   }
 
   /** Sets who takes frames for the host. */
-  onFrame(handler: FrameHandler): void {
+  onFrame(handler: FrameHandler, takesTrains?: () => boolean): void {
     this.#up = handler;
+    this.#upTakesTrains = takesTrains ?? (() => false);
   }
 
   /** The forwarding table as `bridge fdb` would list it. */
@@ -137,7 +151,7 @@ export class Bridge implements Device {
 
   #leave(frame: Frame, port: BridgePort): void {
     for (const each of this.filter === undefined ? [frame] : this.filter.leaving(frame, port)) {
-      if (each.length - 14 > port.device.mtu) {
+      if (payloadOnWire(each) > port.device.mtu) {
         this.#host.drop(each, "fragmentation-needed");
         continue;
       }
@@ -153,7 +167,7 @@ export class Bridge implements Device {
           bytes: each.view(),
         });
       }
-      port.device.send(each);
+      sendThrough(port.device, each, this.#host.frames);
     }
   }
 

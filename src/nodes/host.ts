@@ -176,6 +176,9 @@ export class Host implements ProgramHost {
       get wantsDatagrams() {
         return load().wantsDatagrams;
       },
+      get wantsSegments() {
+        return load().wantsSegments;
+      },
       run: (hook, packet) => load().run(hook, packet),
       attach: (answer, packet) => load().attach(answer, packet),
     });

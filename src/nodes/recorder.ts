@@ -66,22 +66,28 @@ export class Recorder {
   /** A device that behaves as `device` does while what goes through it is recorded as `node`'s. */
   tap(device: Device, node: string, description: CapturePointDescription): Device {
     const point = this.#declare(description);
+    const isRecorded = (): boolean => this.#recordings.some(({ points }) => points[point]?.interfaceId !== undefined);
     return {
       get mtu() {
         return device.mtu;
+      },
+      // A capture shows what is on the wire.
+      get takesTrains() {
+        return device.takesTrains === true && !isRecorded();
       },
       send: (frame) => {
         if (this.#recordings.length > 0) this.#recordLeaving(point, node, frame);
         device.send(frame);
       },
-      onFrame: (handler) => {
-        device.onFrame((frame) => {
+      onFrame: (handler, takesTrains) => {
+        const record = (frame: Frame): void => {
           for (const { capture, points } of this.#recordings) {
             const place = points[point];
             if (place !== undefined) capture.record(place, "in", frame);
           }
           handler(frame);
-        });
+        };
+        device.onFrame(record, () => takesTrains?.() === true && !isRecorded());
       },
     };
   }

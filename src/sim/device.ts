@@ -14,8 +14,10 @@ export type FrameHandler = (frame: Frame) => void;
 export interface Device {
   /** The largest network-layer packet, in bytes: without the Ethernet header. */
   readonly mtu: number;
+  /** Whether trains of TCP segments ({@link Frame.segments}) may be given to it, as NETIF_F_GSO says of a device of Linux; without it they are cut before. */
+  readonly takesTrains?: boolean;
   /** Gives `frame` away. Its `at` is when it leaves. */
   send(frame: Frame): void;
-  /** Sets who takes arriving frames; the handler owns them. */
-  onFrame(handler: FrameHandler): void;
+  /** Sets who takes arriving frames; the handler owns them. Trains come whole only while `takesTrains` says so, which is asked for each. */
+  onFrame(handler: FrameHandler, takesTrains?: () => boolean): void;
 }

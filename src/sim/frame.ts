@@ -2,9 +2,11 @@ import { START, type Time } from "./time.ts";
 
 /** Room kept before a frame's first byte, for a tunnel's outer headers; puts an IP header behind Ethernet at a multiple of four. */
 const HEADROOM = 66;
-/** Buffers of this size are kept for reuse; larger ones (reassembled datagrams) are left to the garbage collector. */
-const POOLED_SIZE = 2048;
-const POOL_LIMIT = 4096;
+/** Buffers of these two sizes are kept for reuse, so many of each: for frames of the wire, and for whatever is longer. */
+const SMALL_SIZE = 2048;
+const SMALL_LIMIT = 4096;
+const LARGE_SIZE = HEADROOM + 66_000;
+const LARGE_LIMIT = 256;
 
 /**
  * Bytes on their way: `bytes` from `start` to `end`. A frame has one owner. `send` gives it away; whoever keeps, floods or
@@ -28,6 +30,13 @@ export class Frame {
    * frames and copies know nothing.
    */
   sumKnownAt = 0;
+  /**
+   * More than 1 for a train: TCP segments that travel as one, with one set of headers, as Linux hands them from device to device (GSO, `gso_segs`). Each has
+   * {@link segmentSize} bytes of payload, the last one perhaps fewer, and their lineages count up from {@link lineage}. The TCP checksum is written when the train is cut.
+   */
+  segments = 1;
+  /** Bytes of payload of a train's segments (`gso_size`); 0 for a frame as it is on the wire. */
+  segmentSize = 0;
   readonly #pool: FramePool;
   #free = false;
 
@@ -61,7 +70,8 @@ export class Frame {
 
 /** Makes frames and takes them back, so that the packet path allocates no buffers. Also numbers the lineages of a run. */
 export class FramePool {
-  readonly #free: Frame[] = [];
+  readonly #small: Frame[] = [];
+  readonly #large: Frame[] = [];
   #lineages = 0;
 
   /** A frame of `length` bytes with a new lineage. Its content is undefined: whoever creates it writes every byte. */
@@ -69,11 +79,22 @@ export class FramePool {
     return this.#take(length, this.newLineage());
   }
 
+  /** A frame of `length` bytes for a train of so many segments, each with a lineage of its own. */
+  createTrain(length: number, segments: number, segmentSize: number): Frame {
+    const frame = this.#take(length, this.newLineage());
+    this.#lineages += segments - 1;
+    frame.segments = segments;
+    frame.segmentSize = segmentSize;
+    return frame;
+  }
+
   /** A second frame with the same bytes, time and lineage. */
   copy(frame: Frame): Frame {
     const copy = this.derive(frame, frame.length);
     copy.bytes.set(frame.bytes.subarray(frame.start, frame.end), copy.start);
     copy.context = frame.context;
+    copy.segments = frame.segments;
+    copy.segmentSize = frame.segmentSize;
     return copy;
   }
 
@@ -91,13 +112,16 @@ export class FramePool {
 
   /** For {@link Frame.release}. */
   give(frame: Frame): void {
-    if (frame.bytes.length === POOLED_SIZE && this.#free.length < POOL_LIMIT) this.#free.push(frame);
+    const size = frame.bytes.length;
+    if (size === SMALL_SIZE && this.#small.length < SMALL_LIMIT) this.#small.push(frame);
+    else if (size === LARGE_SIZE && this.#large.length < LARGE_LIMIT) this.#large.push(frame);
   }
 
   #take(length: number, lineage: number): Frame {
     const needed = HEADROOM + length;
-    let frame = needed <= POOLED_SIZE ? this.#free.pop() : undefined;
-    if (frame === undefined) frame = new Frame(this, new Uint8Array(Math.max(needed, POOLED_SIZE)));
+    const size = needed <= SMALL_SIZE ? SMALL_SIZE : Math.max(needed, LARGE_SIZE);
+    let frame = (size === SMALL_SIZE ? this.#small : this.#large).pop();
+    if (frame === undefined || frame.bytes.length < needed) frame = new Frame(this, new Uint8Array(size));
     else frame.revive();
     frame.start = HEADROOM;
     frame.end = needed;
@@ -105,6 +129,8 @@ export class FramePool {
     frame.at = START;
     frame.context = undefined;
     frame.sumKnownAt = 0;
+    frame.segments = 1;
+    frame.segmentSize = 0;
     return frame;
   }
 }

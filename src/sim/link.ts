@@ -95,12 +95,16 @@ export class Loopback implements Device {
     this.#direction = new LinkDirection(options, options.random, { delay: SHORTEST_DELAY });
   }
 
+  get takesTrains(): boolean {
+    return this.#direction.takesTrains;
+  }
+
   send(frame: Frame): void {
     this.#direction.send(frame);
   }
 
-  onFrame(handler: FrameHandler): void {
-    this.#direction.frameHandler = handler;
+  onFrame(handler: FrameHandler, takesTrains?: () => boolean): void {
+    this.#direction.deliverTo(handler, takesTrains);
   }
 }
 
@@ -115,13 +119,17 @@ class LinkEnd implements Device {
     this.#in = incoming;
   }
 
+  get takesTrains(): boolean {
+    return this.#out.takesTrains;
+  }
+
   send(frame: Frame): void {
     frame.context = undefined;
     this.#out.send(frame);
   }
 
-  onFrame(handler: FrameHandler): void {
-    this.#in.frameHandler = handler;
+  onFrame(handler: FrameHandler, takesTrains?: () => boolean): void {
+    this.#in.deliverTo(handler, takesTrains);
   }
 }
 
@@ -133,8 +141,9 @@ class LinkDirection implements QueuedEvent {
   time: Time = START;
   order = 0;
   place = -1;
-  frameHandler: FrameHandler | undefined;
   dropHandler: LinkDropHandler | undefined;
+  #handler: FrameHandler | undefined;
+  #receiverTakesTrains: (() => boolean) | undefined;
   readonly #queue: DeliveryQueue;
   readonly #frames: FramePool;
   readonly #random: Random;
@@ -160,6 +169,16 @@ class LinkDirection implements QueuedEvent {
     this.#isPlain = isPlain(this.#impairments);
   }
 
+  /** Segments travel as one where nothing happens to each by itself, and to who knows what to do with them. */
+  get takesTrains(): boolean {
+    return this.#isPlain && this.#receiverTakesTrains?.() === true;
+  }
+
+  deliverTo(handler: FrameHandler, takesTrains: (() => boolean) | undefined): void {
+    this.#handler = handler;
+    this.#receiverTakesTrains = takesTrains;
+  }
+
   send(frame: Frame): void {
     const is = this.#impairments;
     if (this.#isPlain) return this.#enqueue(frame, this.#inOrder(after(frame.at, is.delay)));
@@ -180,8 +199,8 @@ class LinkDirection implements QueuedEvent {
     this.#queue.addInFlight(-1);
     if (this.#count > 0) this.#queue.schedule(this, (this.#ring[this.#first] as Frame).at);
     else this.#queue.unschedule(this);
-    if (this.frameHandler === undefined) frame.release();
-    else this.frameHandler(frame);
+    if (this.#handler === undefined) frame.release();
+    else this.#handler(frame);
   }
 
   #arrival(departure: Time, is: Impairments): Time {

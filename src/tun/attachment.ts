@@ -1,5 +1,7 @@
-import type { Device, Simulator } from "../sim/index.ts";
+import { getU8, sendThrough, tcpHeaderLength } from "../netstack/index.ts";
+import type { Device, Frame, Simulator } from "../sim/index.ts";
 import type { FramePort } from "./frame-pump.ts";
+import type { FrameUser } from "./frame-ring.ts";
 import type { RealTimeDriver } from "./real-time-driver.ts";
 
 /** What went through an attachment. */
@@ -39,12 +41,10 @@ export class Attachment {
     this.#port = options.port;
     this.#driver = options.driver;
     this.#simulator = options.simulator;
-    this.#device.onFrame((frame) => {
-      if (this.#port.send(frame.bytes, frame.start, frame.end)) this.#toKernel += 1;
-      else this.#lost += 1;
-      frame.release();
-      if (!this.#port.hasRoom) this.#driver.held = true;
-    });
+    this.#device.onFrame(
+      (frame) => this.#passToKernel(frame),
+      () => this.#port.takesTrains,
+    );
     this.#driver.onTurn = () => this.#port.flush();
     this.#port.onReady = () => this.#onReady();
   }
@@ -74,19 +74,36 @@ export class Attachment {
     if (left === 0) setImmediate(() => this.#onReady());
   }
 
-  readonly #inject = (bytes: Uint8Array, start: number, end: number): void => {
-    const frame = this.#simulator.frames.create(end - start);
+  #passToKernel(frame: Frame): void {
+    const { bytes, start, end, segments, segmentSize } = frame;
+    if (this.#port.send(bytes, start, end, segmentSize)) this.#toKernel += segments;
+    else this.#lost += segments;
+    frame.release();
+    if (!this.#port.hasRoom) this.#driver.held = true;
+  }
+
+  readonly #inject: FrameUser = (bytes, start, end, segmentSize) => {
+    const { frames } = this.#simulator;
+    const length = end - start;
+    const segments = segmentSize === 0 ? 1 : Math.ceil((length - tcpHeadersLength(bytes, start)) / segmentSize);
+    const frame = segments === 1 ? frames.create(length) : frames.createTrain(length, segments, segmentSize);
     frame.bytes.set(bytes.subarray(start, end), frame.start);
     frame.at = this.#simulator.now();
-    this.#fromKernel += 1;
+    this.#fromKernel += segments;
     if (isFirstSyn(bytes, start, end)) this.#connections += 1;
-    this.#device.send(frame);
+    sendThrough(this.#device, frame, frames);
   };
 }
 
 const ETHERNET_LENGTH = 14;
 const SYN = 0x02;
 const ACK = 0x10;
+
+/** Ethernet, IPv4 and TCP headers together, of TCP segments in one piece. */
+function tcpHeadersLength(bytes: Uint8Array, start: number): number {
+  const transport = ETHERNET_LENGTH + (getU8(bytes, start + ETHERNET_LENGTH) & 15) * 4;
+  return transport + tcpHeaderLength(bytes, start + transport);
+}
 
 /** True for a TCP segment with SYN and without ACK, in an IPv4 packet without options. */
 function isFirstSyn(bytes: Uint8Array, start: number, end: number): boolean {

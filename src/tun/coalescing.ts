@@ -34,11 +34,12 @@ export class Coalescer {
     this.#write = write;
   }
 
-  /** Takes the frame from `start` to `end`; its bytes are copied. */
-  add(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#append(bytes, start, end)) return;
+  /** Takes the frame from `start` to `end`, or where there is a `segmentSize` segments that are joined already; the bytes are copied. */
+  add(bytes: Uint8Array, start: number, end: number, segmentSize: number): void {
+    if (segmentSize === 0 && this.#append(bytes, start, end)) return;
     this.flush();
-    this.#begin(bytes, start, end);
+    if (segmentSize === 0) this.#begin(bytes, start, end);
+    else this.#beginJoined(bytes, start, end, segmentSize);
   }
 
   /** Writes what has been joined so far. */
@@ -62,6 +63,15 @@ export class Coalescer {
     this.#headers = headers;
     this.#segmentSize = end - start - headers;
     this.#nextSequence = (getU32(packet, TRANSPORT + 4) + this.#segmentSize) >>> 0;
+  }
+
+  #beginJoined(bytes: Uint8Array, start: number, end: number, segmentSize: number): void {
+    this.#packet.set(bytes.subarray(start, end), VIRTIO_HEADER_LENGTH);
+    this.#length = VIRTIO_HEADER_LENGTH + end - start;
+    this.#headers = TRANSPORT - VIRTIO_HEADER_LENGTH + (getU8(this.#packet, TRANSPORT + 12) >> 4) * 4;
+    this.#segmentSize = segmentSize;
+    this.#segments = Math.ceil((end - start - this.#headers) / segmentSize);
+    this.#isOpen = false;
   }
 
   #append(bytes: Uint8Array, start: number, end: number): boolean {

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { FrameRing, ringMemory } from "./frame-ring.ts";
+import { FrameRing, type FrameUser, ringMemory } from "./frame-ring.ts";
 import {
   COUNTERS,
   type FrameCounter,
@@ -10,14 +10,16 @@ import {
 } from "./frame-worker.ts";
 import { CLOEXEC, type Linux, NONBLOCK, succeed } from "./linux.ts";
 
-/** Where wire-sized Ethernet frames come from and go to: the real kernel behind a TAP, a packet socket, or another way. */
+/** Where Ethernet frames come from and go to: the real kernel behind a TAP, a packet socket, or another way. */
 export interface FramePort {
   /** Told that there is something to take, or room again after {@link send} had none. */
   onReady: () => void;
-  /** Hands over the next frame from the kernel, for the call only; false when there is none. */
-  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean;
-  /** Queues a frame for the kernel; false when there is no room, and `onReady` will be called. */
-  send(bytes: Uint8Array, start: number, end: number): boolean;
+  /** Hands over the next frame from the kernel; false when there is none. */
+  take(use: FrameUser): boolean;
+  /** Queues a frame for the kernel; false when there is no room, and `onReady` will be called. A `segmentSize` needs {@link takesTrains}. */
+  send(bytes: Uint8Array, start: number, end: number, segmentSize: number): boolean;
+  /** Whether TCP segments may be sent several in one piece. */
+  readonly takesTrains: boolean;
   /** Whether the next {@link send} will find room. */
   readonly hasRoom: boolean;
   /** To be called after a number of sends. */
@@ -36,6 +38,7 @@ const ROOM_FOR_A_FRAME = 2 * 65_536;
 /** Frames to and from a descriptor, by a thread of its own: see frame-worker.ts. */
 export class FramePump implements FramePort {
   onReady: () => void = () => {};
+  readonly takesTrains = true;
   readonly #linux: Linux;
   readonly #descriptor: number;
   readonly #wake: number;
@@ -79,7 +82,7 @@ export class FramePump implements FramePort {
     return Object.fromEntries(COUNTERS.map((name, index) => [name, Atomics.load(this.#counters, index)]));
   }
 
-  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean {
+  take(use: FrameUser): boolean {
     for (;;) {
       if (this.#fromKernel.take(use)) {
         if (this.#fromKernel.mustWakeWriter()) this.#wakeWorker();
@@ -89,8 +92,8 @@ export class FramePump implements FramePort {
     }
   }
 
-  send(bytes: Uint8Array, start: number, end: number): boolean {
-    const at = this.#toKernel.reserve(end - start);
+  send(bytes: Uint8Array, start: number, end: number, segmentSize: number): boolean {
+    const at = this.#toKernel.reserve(end - start, segmentSize);
     if (at < 0) return false;
     this.#toKernel.bytes.set(bytes.subarray(start, end), at);
     this.#toKernel.commit();

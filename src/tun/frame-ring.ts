@@ -1,8 +1,8 @@
 import type { FrameSink } from "./segmentation.ts";
 
 /*
- * The shared memory of a ring: 64 bytes of control words, then the data. A record is its length in four bytes, then the frame, and begins at a
- * multiple of four. Positions count up for ever, modulo 2^32; the data's size is a power of two.
+ * The shared memory of a ring: 64 bytes of control words, then the data. A record is its length and its segment size in four bytes each, then the frame, and
+ * begins at a multiple of four. Positions count up for ever, modulo 2^32; the data's size is a power of two.
  */
 
 const CONTROL_BYTES = 64;
@@ -10,9 +10,15 @@ const WRITTEN = 0;
 const TAKEN = 1;
 const READER_SLEEPS = 2;
 const WRITER_WAITS = 3;
-const LENGTH_BYTES = 4;
+const HEAD_BYTES = 8;
 /** In place of a length: the next record is at the data's beginning. */
 const WRAP = -1;
+
+/**
+ * Takes the frame from `start` to `end`, for the call only. Where it is several TCP segments in one piece, `segmentSize` is the payload of each, as in a virtio
+ * header, and its TCP checksum is yet to be computed; else it is 0.
+ */
+export type FrameUser = (bytes: Uint8Array, start: number, end: number, segmentSize: number) => void;
 
 /** The memory for a ring of `bytes`, a power of two, to be shared between two threads. */
 export function ringMemory(bytes: number): SharedArrayBuffer {
@@ -34,7 +40,7 @@ export class FrameRing implements FrameSink {
   readonly #leastRecord: number;
 
   /** A record takes up at least `leastRecord` bytes, a multiple of four, so that the ring holds no more than so many frames; the same at both ends. */
-  constructor(memory: SharedArrayBuffer, leastRecord: number = LENGTH_BYTES) {
+  constructor(memory: SharedArrayBuffer, leastRecord: number = HEAD_BYTES) {
     this.#leastRecord = leastRecord;
     this.#size = memory.byteLength - CONTROL_BYTES;
     this.#control = new Int32Array(memory, 0, CONTROL_BYTES / 4);
@@ -42,12 +48,12 @@ export class FrameRing implements FrameSink {
     this.bytes = new Uint8Array(memory, CONTROL_BYTES);
   }
 
-  /** For the writer: bytes that are free, a record's own four included. */
+  /** For the writer: bytes that are free, a record's own eight included. */
   get free(): number {
     return this.#size - ((this.#written - Atomics.load(this.#control, TAKEN)) >>> 0);
   }
 
-  reserve(length: number): number {
+  reserve(length: number, segmentSize = 0): number {
     const needed = this.#recordLength(length);
     let at = this.#written & (this.#size - 1);
     const toEnd = this.#size - at;
@@ -58,8 +64,9 @@ export class FrameRing implements FrameSink {
       at = 0;
     }
     this.#lengths[at >> 2] = length;
+    this.#lengths[(at >> 2) + 1] = segmentSize;
     this.#reserved = (this.#written + skip + needed) | 0;
-    return at + LENGTH_BYTES;
+    return at + HEAD_BYTES;
   }
 
   commit(): void {
@@ -67,8 +74,8 @@ export class FrameRing implements FrameSink {
     Atomics.store(this.#control, WRITTEN, this.#written);
   }
 
-  /** For the reader: hands over the next frame; false when there is none. It may be used during the call only. */
-  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean {
+  /** For the reader: hands over the next frame; false when there is none. */
+  take(use: FrameUser): boolean {
     if (Atomics.load(this.#control, WRITTEN) === this.#taken) return false;
     let at = this.#taken & (this.#size - 1);
     let length = this.#lengths[at >> 2] as number;
@@ -77,7 +84,8 @@ export class FrameRing implements FrameSink {
       at = 0;
       length = this.#lengths[0] as number;
     }
-    use(this.bytes, at + LENGTH_BYTES, at + LENGTH_BYTES + length);
+    const start = at + HEAD_BYTES;
+    use(this.bytes, start, start + length, this.#lengths[(at >> 2) + 1] as number);
     this.#taken = (this.#taken + this.#recordLength(length)) | 0;
     Atomics.store(this.#control, TAKEN, this.#taken);
     return true;
@@ -104,7 +112,7 @@ export class FrameRing implements FrameSink {
   }
 
   #recordLength(length: number): number {
-    return Math.max((LENGTH_BYTES + length + 3) & ~3, this.#leastRecord);
+    return Math.max((HEAD_BYTES + length + 3) & ~3, this.#leastRecord);
   }
 
   #sleep(flag: number, nothing: () => boolean): boolean {

@@ -1,11 +1,11 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Coalescer } from "./coalescing.ts";
-import { FrameRing } from "./frame-ring.ts";
+import { FrameRing, type FrameUser } from "./frame-ring.ts";
 import { type Linux, loadLinux } from "./linux.ts";
-import { type HandedOver, toWireFrames } from "./segmentation.ts";
+import { type HandedOver, handOver } from "./segmentation.ts";
 
 /*
- * The thread that talks to the kernel: it waits for frames on either side, reads and writes in batches, cuts super-packets to wire size on the way in
+ * The thread that talks to the kernel: it waits for frames on either side, reads and writes in batches, completes checksums on the way in
  * and joins segments on the way out. The emulation never waits for a system call.
  */
 
@@ -47,7 +47,7 @@ export type FrameWorkerMessage = "frames" | "room";
 
 /** The longest packet there is, its headers, and something for the kernel's padding. */
 const READ_BYTES = 70_000;
-/** Segments of one super-packet, each with its own headers, and one ring's wrap. */
+/** Datagrams of one super-packet, each with its own headers, and one ring's wrap. */
 const ROOM_FOR_ONE = 4 * READ_BYTES;
 const READS_IN_A_ROW = 64;
 const FRAMES_IN_A_ROW = 512;
@@ -117,7 +117,7 @@ class FrameWorker {
         break;
       }
       this.#count("reads");
-      const became = toWireFrames(this.#buffer, length, this.#data.mtu, this.#fromKernel);
+      const became = handOver(this.#buffer, length, this.#data.mtu, this.#fromKernel);
       if (became !== "passed") this.#count(became);
     }
     if (reads > 0 && this.#fromKernel.mustWakeReader()) post("frames");
@@ -132,7 +132,7 @@ class FrameWorker {
     return frames > 0;
   }
 
-  readonly #add = (bytes: Uint8Array, start: number, end: number): void => this.#coalescer.add(bytes, start, end);
+  readonly #add: FrameUser = (bytes, start, end, segmentSize) => this.#coalescer.add(bytes, start, end, segmentSize);
 
   #write(packet: Uint8Array, length: number): void {
     this.#count("writes");

@@ -1,4 +1,5 @@
 import type { FramePort } from "./frame-pump.ts";
+import type { FrameUser } from "./frame-ring.ts";
 
 /** The part of the package `tuntap2` that is used here, as its README documents it: a duplex stream of one Ethernet frame a chunk. */
 export interface Tap {
@@ -53,6 +54,7 @@ async function loadTuntap2(): Promise<unknown> {
 class TapPort implements FramePort {
   onReady: () => void = () => {};
   hasRoom = true;
+  readonly takesTrains = false;
   readonly #tap: Tap;
   readonly #waiting: Uint8Array[] = [];
   #noRoom = 0;
@@ -78,10 +80,10 @@ class TapPort implements FramePort {
     return { "no-room": this.#noRoom, "refused-by-kernel": this.#refused };
   }
 
-  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean {
+  take(use: FrameUser): boolean {
     const frame = this.#waiting.shift();
     if (frame === undefined) return false;
-    use(frame, 0, frame.length);
+    use(frame, 0, frame.length, 0);
     return true;
   }
 

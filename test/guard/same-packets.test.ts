@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, expect, it, vi } from "vitest";
 import { EventStream } from "../../src/netstack/index.ts";
-import { readPcapng } from "../../src/pcap/index.ts";
+import { readCapture, readPcapng } from "../../src/pcap/index.ts";
 import { loadScenario, ScenarioRun } from "../../src/scenario/index.ts";
 
 const DIRECTORY = new URL("../../scenarios/", import.meta.url);
@@ -24,6 +24,33 @@ it.each(NAMES)("%s sends the same packets whether its rules are watched or not",
   expect(untold.length).toBeGreaterThan(0);
   expect(untold).toEqual(watched);
 });
+
+/** TCP segments that travel as one between two places where nobody looks are, where somebody does, the frames that would have travelled one by one. */
+it.each(NAMES)("%s shows the same at every second point when nobody looks at the others", async (name) => {
+  vi.spyOn(EventStream.prototype, "active", "get").mockReturnValue(false);
+  const all = await packetsByPoint(name);
+  const points = [...all.keys()].filter((_, index) => index % 2 === 0);
+  const some = await packetsByPoint(name, points);
+  expect(points.map((point) => some.get(point))).toEqual(points.map((point) => all.get(point)));
+});
+
+/** Time and bytes of the packets of each point. */
+async function packetsByPoint(name: string, only?: readonly string[]): Promise<Map<string, string[]>> {
+  const scenario = loadScenario({ file: `${name}.yaml`, text: read(`${name}.yaml`), readFile: read });
+  const files = new Map<string, Uint8Array[]>();
+  const sinkFor = (point: string): ((chunk: Uint8Array) => void) => {
+    const chunks: Uint8Array[] = [];
+    files.set(point, chunks);
+    return (chunk) => void chunks.push(chunk.slice());
+  };
+  const capture = { target: { format: "pcap", sinkFor } as const, ...(only && { only }) };
+  await new ScenarioRun(scenario, { seed: 1, capture }).run();
+  return new Map(Array.from(files, ([point, chunks]) => [point, packetsOfPcap(Buffer.concat(chunks))]));
+}
+
+function packetsOfPcap(file: Uint8Array): string[] {
+  return readCapture(file).packets.map(({ time, bytes }) => `${time} ${Buffer.from(bytes).toString("hex")}`);
+}
 
 /** Point, direction, time, lineage and bytes of each packet, without the comments. */
 async function packetsOf(name: string, reads: "every rule" | "nothing"): Promise<string[]> {

@@ -1,15 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { Link, ms, Simulator } from "../../src/sim/index.ts";
+import { sendThrough } from "../../src/netstack/index.ts";
+import { type Frame, Link, ms, Simulator } from "../../src/sim/index.ts";
+import type { FrameUser } from "../../src/tun/frame-ring.ts";
 import { Attachment, type FramePort, RealTimeDriver } from "../../src/tun/index.ts";
 import { ScriptedWallClock } from "../support/scripted-wall-clock.ts";
-import { tcpFrame } from "./kernel-packets.ts";
+import { pattern, tcpFrame } from "./kernel-packets.ts";
 
 /** A kernel that sends and takes what the test says. */
 class ScriptedPort implements FramePort {
   onReady: () => void = () => {};
   hasRoom = true;
+  takesTrains = true;
+  /** Of what it sends. */
+  segmentSize = 0;
   readonly counters = {};
   readonly received: number[][] = [];
+  readonly segmentSizes: number[] = [];
   isClosed = false;
   readonly #waiting: Uint8Array[] = [];
 
@@ -18,14 +24,15 @@ class ScriptedPort implements FramePort {
     this.onReady();
   }
 
-  take(use: (bytes: Uint8Array, start: number, end: number) => void): boolean {
+  take(use: FrameUser): boolean {
     const frame = this.#waiting.shift();
-    if (frame !== undefined) use(frame, 0, frame.length);
+    if (frame !== undefined) use(frame, 0, frame.length, this.segmentSize);
     return frame !== undefined;
   }
 
-  send(bytes: Uint8Array, start: number, end: number): boolean {
+  send(bytes: Uint8Array, start: number, end: number, segmentSize: number): boolean {
     this.received.push([...bytes.subarray(start, end)]);
+    this.segmentSizes.push(segmentSize);
     return true;
   }
 
@@ -44,7 +51,8 @@ function attach(): { port: ScriptedPort; wall: ScriptedWallClock; attachment: At
   const impairments = { delay: ms(5) };
   const { frames, random } = simulator;
   const link = new Link({ queue: simulator, frames, random, aToB: impairments, bToA: impairments });
-  link.b.onFrame((frame) => link.b.send(frame));
+  const echo = (frame: Frame): void => sendThrough(link.b, frame, frames);
+  link.b.onFrame(echo, () => true);
   const port = new ScriptedPort();
   const attachment = new Attachment({ device: link.a, port, driver, simulator });
   driver.start();
@@ -80,6 +88,30 @@ describe("Attachment", () => {
     const flags = [0x02, 0x10, 0x12, 0x02];
     port.sends(...flags.map((each) => tcpFrame({ payload: new Uint8Array(), flags: each })));
     expect(attachment.counters.connections).toBe(2);
+  });
+
+  it("carries segments in one piece, counts each, and cuts them for a kernel's end that has no offloads", () => {
+    const whole = tcpFrame({ payload: pattern(250) });
+    const { port, wall, attachment } = attach();
+    port.segmentSize = 100;
+    port.sends(whole);
+    wall.pass(ms(10));
+    expect(port.received).toEqual([[...whole]]);
+    expect(port.segmentSizes).toEqual([100]);
+    expect(attachment.counters).toEqual({ fromKernel: 3, toKernel: 3, connections: 0, lost: 0 });
+    port.takesTrains = false;
+    port.sends(whole);
+    wall.pass(ms(10));
+    expect(port.segmentSizes).toEqual([100, 0, 0, 0]);
+    expect(port.received.slice(1)).toEqual(
+      [0, 100, 200].map((from, number) => [
+        ...tcpFrame({
+          payload: pattern(250).slice(from, from + 100),
+          sequence: 1000 + from,
+          identification: 7 + number,
+        }),
+      ]),
+    );
   });
 
   it("carries nothing after it was closed", async () => {

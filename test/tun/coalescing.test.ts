@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Coalescer } from "../../src/tun/coalescing.ts";
-import { toWireFrames } from "../../src/tun/segmentation.ts";
+import { handOver } from "../../src/tun/segmentation.ts";
 import { collector, pattern, tcpFrame, udpFrame, VIRTIO } from "./kernel-packets.ts";
 
 const ACK = 0x10;
@@ -12,7 +12,7 @@ const FIN = 0x01;
 function join(frames: readonly Uint8Array[]): Uint8Array[] {
   const written: Uint8Array[] = [];
   const coalescer = new Coalescer((packet, length) => written.push(packet.slice(0, length)));
-  for (const frame of frames) coalescer.add(frame, 0, frame.length);
+  for (const frame of frames) coalescer.add(frame, 0, frame.length, 0);
   coalescer.flush();
   return written;
 }
@@ -32,7 +32,7 @@ function segments(
 
 function cutAgain(written: readonly Uint8Array[]): Uint8Array[] {
   const sink = collector();
-  for (const packet of written) expect(toWireFrames(packet, packet.length, 1500, sink)).toBe("passed");
+  for (const packet of written) expect(handOver(packet, packet.length, 1500, sink)).toBe("passed");
   return sink.frames;
 }
 
@@ -71,6 +71,22 @@ describe("Coalescer", () => {
     const written = join(frames);
     expect(written.map((packet) => packet.subarray(VIRTIO))).toEqual(frames);
     expect(written.map((packet) => packet[0])).toEqual([0, 0, 0]);
+  });
+
+  it("passes on at once what came joined, behind what waited", () => {
+    const frames = segments([1448, 1448, 1448, 1448, 200]);
+    const whole = tcpFrame({ payload: pattern(2000), sequence: 1000 + 1448, identification: 8 });
+    const written: Uint8Array[] = [];
+    const coalescer = new Coalescer((packet, length) => written.push(packet.slice(0, length)));
+    coalescer.add(frames[0]!, 0, frames[0]!.length, 0);
+    coalescer.add(whole, 0, whole.length, 500);
+    coalescer.flush();
+    expect(written.map(({ length }) => length - VIRTIO - 54)).toEqual([1448, 2000]);
+    const cut = cutAgain(written);
+    expect(cut.map(({ length }) => length - 54)).toEqual([1448, 500, 500, 500, 500]);
+    expect(cut[2]).toEqual(
+      tcpFrame({ payload: pattern(2000).slice(500, 1000), sequence: 1000 + 1448 + 500, identification: 9 }),
+    );
   });
 
   it("makes no IP packet longer than 65535 bytes", () => {

@@ -1,4 +1,5 @@
 import {
+  cutTrain,
   ETHERNET_HEADER_LENGTH,
   EtherType,
   emitEthernet,
@@ -6,6 +7,7 @@ import {
   mac,
   sumPseudoHeader,
 } from "../../src/netstack/index.ts";
+import { FramePool } from "../../src/sim/index.ts";
 import type { FrameSink } from "../../src/tun/segmentation.ts";
 
 /** Bytes of a virtio header, before each packet from the kernel. */
@@ -102,25 +104,37 @@ export function withPartialChecksum(frame: Uint8Array): Uint8Array {
   return copy;
 }
 
-/** Collects frames. */
+/** Collects frames as they are on the wire. */
 export function collector(room: number = 1 << 20): FrameSink & { readonly frames: Uint8Array[] } {
   const bytes = new Uint8Array(room);
   const frames: Uint8Array[] = [];
   let at = 0;
   let reserved = 0;
+  let size = 0;
   return {
     bytes,
     frames,
-    reserve: (length) => {
+    reserve: (length, segmentSize = 0) => {
       if (at + length > bytes.length) return -1;
       reserved = length;
+      size = segmentSize;
       return at;
     },
     commit: () => {
-      frames.push(bytes.slice(at, at + reserved));
+      frames.push(...onTheWire(bytes.slice(at, at + reserved), size));
       at += reserved;
     },
   };
+}
+
+/** The frames that segments in one piece are cut into. */
+function onTheWire(bytes: Uint8Array, segmentSize: number): Uint8Array[] {
+  if (segmentSize === 0) return [bytes];
+  const pool = new FramePool();
+  const payload = bytes.length - 34 - ((bytes[46] ?? 0) >> 4) * 4;
+  const train = pool.createTrain(bytes.length, Math.ceil(payload / segmentSize), segmentSize);
+  train.bytes.set(bytes, train.start);
+  return cutTrain(train, pool).map((frame) => frame.view().slice());
 }
 
 /** `count` bytes that differ from their neighbours. */

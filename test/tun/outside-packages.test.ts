@@ -77,7 +77,7 @@ describe("openTuntap2()", () => {
   it("has no room until the stream has drained", async () => {
     const { opened, tap } = await openStandIn();
     tap.takesMore = false;
-    opened.port.send(Uint8Array.of(9, 1, 2, 9), 1, 3);
+    opened.port.send(Uint8Array.of(9, 1, 2, 9), 1, 3, 0);
     expect([tap.written, opened.port.hasRoom]).toEqual([[[1, 2]], false]);
     tap.emit("drain");
     expect(opened.port.hasRoom).toBe(true);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { toWireFrames } from "../../src/tun/segmentation.ts";
+import { handOver } from "../../src/tun/segmentation.ts";
 import { collector, handedOver, pattern, tcpFrame, udpFrame, VIRTIO, withPartialChecksum } from "./kernel-packets.ts";
 
 const NEEDS_CHECKSUM = 1;
@@ -12,12 +12,13 @@ const PSH = 0x08;
 const ACK = 0x10;
 const CWR = 0x80;
 
+/** What the emulated network would see of it. */
 function cut(packet: Uint8Array, mtu = 1500): { became: string; frames: Uint8Array[] } {
   const sink = collector();
-  return { became: toWireFrames(packet, packet.length, mtu, sink), frames: sink.frames };
+  return { became: handOver(packet, packet.length, mtu, sink), frames: sink.frames };
 }
 
-describe("toWireFrames()", () => {
+describe("handOver()", () => {
   it("passes a whole frame as it is", () => {
     const frame = tcpFrame({ payload: pattern(100) });
     expect(cut(handedOver(frame))).toEqual({ became: "passed", frames: [frame] });
@@ -125,7 +126,7 @@ describe("toWireFrames()", () => {
 
   it("says that there is no room", () => {
     const packet = handedOver(tcpFrame({ payload: pattern(100) }));
-    expect(toWireFrames(packet, packet.length, 1500, collector(50))).toBe("no-room");
+    expect(handOver(packet, packet.length, 1500, collector(50))).toBe("no-room");
   });
 
   it("takes any bytes without throwing, and makes no frame longer than what came and the headers", () => {

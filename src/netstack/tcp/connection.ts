@@ -133,13 +133,13 @@ export class TcpConnection {
     return discard;
   }
 
-  /** The next segment to send at `now`, timeouts included; to be called until it returns `undefined`. */
-  poll(now: Time): Segment | undefined {
+  /** The next segment to send at `now`, or `asTrains` the next few as one, timeouts included; to be called until it returns `undefined`. */
+  poll(now: Time, asTrains = false): Segment | undefined {
     const tcb = this.#tcb;
     tcb.now = now;
     handleTimeouts(tcb);
     this.#tell();
-    return tcb.outbox.length > 0 ? tcb.outbox.shift() : nextSegment(tcb);
+    return tcb.outbox.length > 0 ? tcb.outbox.shift() : nextSegment(tcb, asTrains);
   }
 
   /** When to call `poll` again although nothing has happened; `undefined`: never. */

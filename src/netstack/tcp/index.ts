@@ -26,9 +26,11 @@ export {
   type Ports,
   resetFor,
   type Segment,
+  type SegmentTrain,
   segmentFromWire,
   segmentLength,
   sequenceLength,
+  takeApart,
   writeSegment,
 } from "./segment.ts";
 export { SendQueue } from "./send-queue.ts";

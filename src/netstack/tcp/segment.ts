@@ -2,6 +2,12 @@ import { emitTcp, parseTcp, TCP_HEADER_LENGTH, TcpFlag } from "../wire/tcp.ts";
 import { emitTcpOptions, parseTcpOptions, type TcpOptions, tcpOptionsLength } from "../wire/tcp-options.ts";
 import { type Seq, seq, seqAdd } from "./seq.ts";
 
+/** Segments that leave or arrive as one: how many, and the bytes of payload in each; the last one may have fewer. */
+export interface SegmentTrain {
+  readonly count: number;
+  readonly size: number;
+}
+
 /**
  * One segment without ports and checksum. The payload is a reference: into the sender's buffer, valid until the next call on that
  * connection, or into the received frame.
@@ -18,6 +24,8 @@ export interface Segment {
   readonly bytes: Uint8Array;
   readonly at: number;
   readonly length: number;
+  /** Where it is several as one: the headers are those of the first, the flags and the payload those of all. */
+  readonly train?: SegmentTrain | undefined;
 }
 
 /** The ports a segment goes out with. */
@@ -44,6 +52,19 @@ export function segmentFromWire(bytes: Uint8Array, at: number, end: number): Seg
     at: at + headerLength,
     length: end - at - headerLength,
   };
+}
+
+/** The segments that `whole` is, in their order. */
+export function takeApart(whole: Segment, { count, size }: SegmentTrain): Segment[] {
+  const apart: Segment[] = [];
+  for (let number = 0; number < count; number++) {
+    const offset = number * size;
+    const isLast = number === count - 1;
+    const flags = isLast ? whole.flags : whole.flags & ~(TcpFlag.psh | TcpFlag.fin);
+    const length = isLast ? whole.length - offset : size;
+    apart.push({ ...whole, sequence: seqAdd(whole.sequence, offset), flags, at: whole.at + offset, length });
+  }
+  return apart;
 }
 
 /** Bytes that {@link writeSegment} will write: header, options and payload. */

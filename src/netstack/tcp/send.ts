@@ -4,7 +4,7 @@ import type { SackBlock, TcpOptions } from "../wire/tcp-options.ts";
 import { noteAckSent, noteDataSent } from "./delayed-ack.ts";
 import type { Flown } from "./flight.ts";
 import { inReduction } from "./recovery.ts";
-import { NO_BYTES, NO_OPTIONS, type Segment } from "./segment.ts";
+import { NO_BYTES, NO_OPTIONS, type Segment, type SegmentTrain } from "./segment.ts";
 import { payloadRoom, sackBlocksToSend, sendMss } from "./segment-size.ts";
 import { isAfter, isBefore, type Seq, seqAdd, seqDiff } from "./seq.ts";
 import { isSynchronized, maySendData } from "./state.ts";
@@ -13,10 +13,10 @@ import { joinTrain } from "./train.ts";
 import { armProbe, armRetransmission, scheduleLossProbe } from "./transmission-timer.ts";
 import { offerWindow } from "./window.ts";
 
-/** The next segment that may go out now, most urgent first; `undefined` when there is none. */
-export function nextSegment(tcb: Tcb): Segment | undefined {
+/** The next segment that may go out now, or with `asTrains` the next few as one, most urgent first; `undefined` when there is none. */
+export function nextSegment(tcb: Tcb, asTrains: boolean): Segment | undefined {
   if (!isSynchronized(tcb.state)) return undefined;
-  const segment = dueProbe(tcb) ?? dueRepetition(tcb) ?? newData(tcb) ?? dueAck(tcb);
+  const segment = dueProbe(tcb) ?? dueRepetition(tcb) ?? newData(tcb, asTrains) ?? dueAck(tcb);
   if (segment === undefined) afterSending(tcb);
   return segment;
 }
@@ -59,7 +59,7 @@ function sackBlocks(tcb: Tcb): readonly SackBlock[] | undefined {
   return (duplicate === undefined ? blocks : [duplicate, ...blocks]).slice(0, count);
 }
 
-function build(tcb: Tcb, sequence: Seq, flags: number, length: number): Segment {
+function build(tcb: Tcb, sequence: Seq, flags: number, length: number, train?: SegmentTrain): Segment {
   const options = currentOptions(tcb);
   const window = offerWindow(tcb);
   noteAckSent(tcb);
@@ -72,6 +72,7 @@ function build(tcb: Tcb, sequence: Seq, flags: number, length: number): Segment 
     bytes: length > 0 ? tcb.sendQueue.store : NO_BYTES,
     at: length > 0 ? tcb.sendQueue.indexOf(sequence) : 0,
     length,
+    train,
   };
 }
 
@@ -113,13 +114,39 @@ function nextLength(tcb: Tcb): number {
   return length > payload || payload === room || nagleAllows(tcb) ? length : 0;
 }
 
-function newData(tcb: Tcb): Segment | undefined {
+function newData(tcb: Tcb, asTrains: boolean): Segment | undefined {
   const length = nextLength(tcb);
-  return length === 0 ? undefined : sendNew(tcb, length);
+  if (length === 0) return undefined;
+  return asTrains && sackBlocksToSend(tcb) === 0 ? sendTogether(tcb, length) : sendNew(tcb, length);
 }
 
 /** Sends the next `length` sequence numbers for the first time. */
 function sendNew(tcb: Tcb, length: number): Segment {
+  const start = tcb.snd.nxt;
+  const flags = noteNew(tcb, length);
+  return build(tcb, start, flags, length - (flags & TcpFlag.fin));
+}
+
+/** Sends the segments of a train that may go now as one; `length` is the first one's. */
+function sendTogether(tcb: Tcb, length: number): Segment {
+  const start = tcb.snd.nxt;
+  let flags = noteNew(tcb, length);
+  const size = length - (flags & TcpFlag.fin);
+  let total = size;
+  let count = 1;
+  // What is shorter has the end of what was written, and so PSH, or FIN.
+  while (flags === TcpFlag.ack && isBefore(tcb.snd.nxt, tcb.train.end)) {
+    const next = nextLength(tcb);
+    if (next === 0) break;
+    flags = noteNew(tcb, next);
+    total += next - (flags & TcpFlag.fin);
+    count += 1;
+  }
+  return build(tcb, start, flags, total, count === 1 ? undefined : { count, size });
+}
+
+/** Notes that the next `length` sequence numbers go out for the first time, as one segment; gives the flags with which they do. */
+function noteNew(tcb: Tcb, length: number): number {
   const { snd, sendQueue, flight } = tcb;
   if (flight.count === 0) restartAfterIdle(tcb);
   const start = snd.nxt;
@@ -153,7 +180,7 @@ function sendNew(tcb: Tcb, length: number): Segment {
   if (wasIdle || tcb.timer.kind === "loss-probe" || tcb.timer.kind === "zero-window-probe") armRetransmission(tcb);
   scheduleLossProbe(tcb);
   // Only this once: a repetition has it if the program's write ends there.
-  return build(tcb, start, isLastOfMany ? flags | TcpFlag.psh : flags, payload);
+  return isLastOfMany ? flags | TcpFlag.psh : flags;
 }
 
 /** A pause longer than the timeout: the window learnt before it is no longer known to be right (RFC 5681 §4.1, `tcp_cwnd_restart`). */

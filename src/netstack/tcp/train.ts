@@ -5,7 +5,8 @@ import type { Tcb } from "./tcb.ts";
 /*
  * Linux hands data down in packets of many segments, which are cut apart only behind the last place where rules see them or in the network card (GSO, TSO).
  * On the wire that shows in two ways: the last segment of such a packet has PSH (`__tcp_transmit_skb`, net/ipv4/tcp_output.c), and when segments have to become shorter, the
- * packet is cut anew as a whole. Here segments are cut at once, and this is what they remember of it.
+ * packet is cut anew as a whole. Here segments are told apart at once, and this is what they remember of it, also where they leave one by one because
+ * somebody looks.
  */
 
 /** Segments that leave together. */

@@ -117,6 +117,13 @@ export function emitIpv4Header(header: Ipv4Header, bytes: Uint8Array, at: number
   setU32(bytes, at + DESTINATION, header.destination);
 }
 
+/** Makes a copied header that of the packet `number` places further on in its series, of `totalLength` bytes. */
+export function advanceIpv4(bytes: Uint8Array, at: number, number: number, totalLength: number): void {
+  setU16(bytes, at + TOTAL_LENGTH, totalLength);
+  setU16(bytes, at + IDENTIFICATION, getU16(bytes, at + IDENTIFICATION) + number);
+  fillIpv4Checksum(bytes, at);
+}
+
 /** Writes a computed checksum. */
 export function setIpv4Checksum(bytes: Uint8Array, at: number, sum: number): void {
   setU16(bytes, at + CHECKSUM, sum);

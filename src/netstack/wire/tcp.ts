@@ -89,6 +89,17 @@ export function fillTcpChecksum(bytes: Uint8Array, range: SegmentRange): void {
   setTcpChecksum(bytes, range.at, tcpSum(bytes, range));
 }
 
+/** Of a header that was found sound, options included. */
+export function tcpHeaderLength(bytes: Uint8Array, at: number): number {
+  return (getU8(bytes, at + DATA_OFFSET) >>> 4) * 4;
+}
+
+/** Makes a copied header that of a segment `offset` bytes further on, without the flags in `cleared`; its checksum is a step of its own. */
+export function advanceTcp(bytes: Uint8Array, at: number, offset: number, cleared: number): void {
+  setU32(bytes, at + SEQUENCE, getU32(bytes, at + SEQUENCE) + offset);
+  setU8(bytes, at + FLAGS, getU8(bytes, at + FLAGS) & ~cleared);
+}
+
 /** Writes a computed checksum. */
 export function setTcpChecksum(bytes: Uint8Array, at: number, sum: number): void {
   setU16(bytes, at + CHECKSUM, sum);
