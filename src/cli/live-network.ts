@@ -1,13 +1,14 @@
 import type { Interface } from "../netstack/index.ts";
 import type { Host } from "../nodes/index.ts";
 import type { CaptureOptions } from "../pcap/index.ts";
-import { ConfigError, type Lab, type Scenario, ScenarioRun, suggestion } from "../scenario/index.ts";
+import { type Lab, type Scenario, ScenarioRun } from "../scenario/index.ts";
 import { Attachment, type FramePort, RealTimeDriver } from "../tun/index.ts";
 import { installBackends } from "./backend-relay.ts";
 import { type CaptureFiles, openCapture } from "./capture-file.ts";
 import { describeFileError } from "./file-error.ts";
 import { stepNumber } from "./inspect-node.ts";
 import type { CommandIo } from "./io.ts";
+import { hostToReplace, interfacesToReplace } from "./live-host.ts";
 import { PointServer } from "./point-server.ts";
 import { readScenario } from "./read-scenario.ts";
 import { RunWatch } from "./watch-over.ts";
@@ -36,13 +37,14 @@ export class LiveNetwork {
   readonly lab: Lab;
   /** In whose place the kernel is. */
   readonly host: Host;
-  readonly interface: Interface;
+  /** Of which the kernel gets one each. */
+  readonly interfaces: readonly Interface[];
   readonly driver: RealTimeDriver;
   /** Ends the connections to real servers, which would keep this process alive. */
   endBackends: () => void = () => {};
   readonly #files: CaptureFiles;
-  readonly #points: PointServer | undefined;
   readonly #goLive: () => void;
+  #points: PointServer | undefined;
   #attachment: Attachment | undefined;
   #flushing: NodeJS.Timeout | undefined;
   #dropsBefore = 0;
@@ -52,17 +54,25 @@ export class LiveNetwork {
     readonly lab: Lab;
     readonly files: CaptureFiles;
     readonly host: Host;
-    readonly points: PointServer | undefined;
     readonly goLive: () => void;
   }) {
     this.scenario = built.scenario;
     this.lab = built.lab;
     this.host = built.host;
-    this.interface = interfaceOf(built.host);
+    this.interfaces = interfacesToReplace(built.host, built.lab);
     this.driver = new RealTimeDriver(built.lab.network.simulator);
     this.#files = built.files;
-    this.#points = built.points;
     this.#goLive = built.goLive;
+  }
+
+  /** Offers the capture points to Wireshark. The network runs without that, too. */
+  async offerPoints(io: CommandIo): Promise<void> {
+    if (process.platform === "win32") return;
+    try {
+      this.#points = await PointServer.open(this.lab.network, this.scenario.name);
+    } catch (error) {
+      io.err(`note: the capture points are not in Wireshark's list: ${describeFileError(error)}\n`);
+    }
   }
 
   /** Whether other programs can capture at its points. */
@@ -70,12 +80,17 @@ export class LiveNetwork {
     return this.#points !== undefined;
   }
 
-  /** Puts the kernel behind `port` in the host's place, and lets time begin. */
-  attach(port: FramePort): void {
+  /** Puts the kernel in the host's place, with a port for each of {@link interfaces}, and lets time begin. */
+  attach(ports: readonly FramePort[]): void {
     const { simulator } = this.lab.network;
-    // The emulated host itself says no more.
-    this.interface.up = false;
-    this.#attachment = new Attachment({ device: this.interface.device, port, driver: this.driver, simulator });
+    const interfaces = ports.flatMap((port, index) => {
+      const own = this.interfaces[index];
+      if (own === undefined) return [];
+      // The emulated host itself says no more.
+      own.up = false;
+      return [{ device: own.device, port }];
+    });
+    this.#attachment = new Attachment({ interfaces, driver: this.driver, simulator });
     this.begin();
   }
 
@@ -136,14 +151,13 @@ export async function openLive(given: string, flags: LiveFlags, io: CommandIo): 
       pause: (lab) => watch.pause(lab),
     });
     await run.run();
-    const host = placeOf(run.lab, flags.as);
-    noteOtherInterfaces(host, io);
+    const host = hostToReplace(run.lab, flags.as);
     const goLive = (): void => {
       isLive = true;
     };
-    const points = await offerPoints(run.lab, io);
-    const live = new LiveNetwork({ scenario, lab: run.lab, files, host, points, goLive });
+    const live = new LiveNetwork({ scenario, lab: run.lab, files, host, goLive });
     live.endBackends = installBackends(live, flags.backend ?? []);
+    await live.offerPoints(io);
     return live;
   } catch (error) {
     files.close();
@@ -153,56 +167,10 @@ export async function openLive(given: string, flags: LiveFlags, io: CommandIo): 
   }
 }
 
-/** Offers the capture points to Wireshark. The network runs without that, too. */
-async function offerPoints({ network, scenario }: Lab, io: CommandIo): Promise<PointServer | undefined> {
-  if (process.platform === "win32") return undefined;
-  try {
-    return await PointServer.open(network, scenario.name);
-  } catch (error) {
-    io.err(`note: the capture points are not in Wireshark's list: ${describeFileError(error)}\n`);
-    return undefined;
-  }
-}
-
 /** What the steps did in virtual time is not in the capture of what is done live. */
 function liveOnly(options: CaptureFiles["options"], isLive: () => boolean): Omit<CaptureOptions, "now" | "startDate"> {
   const { filter } = options;
   const accepts: NonNullable<CaptureOptions["filter"]>["accepts"] = (bytes, start, end, point) =>
     isLive() && (filter === undefined || filter.accepts(bytes, start, end, point));
   return { ...options, filter: { text: filter?.text ?? "since a real program was attached", accepts } };
-}
-
-/** The host that `--as` names; by itself the client, or who ran the last command. @throws ConfigError */
-function placeOf(lab: Lab, named: string | undefined): Host {
-  const last = lab.scenario.steps.findLast((step) => step.kind === "run")?.on;
-  const first = lab.scenario.machines.find(({ kind }) => kind === "host")?.name;
-  const candidates = named === undefined ? ["client", last, first] : [named];
-  for (const name of candidates) {
-    const host = name === undefined ? undefined : lab.find(name);
-    if (host !== undefined) return host;
-  }
-  const known = [...lab.network.hosts.keys()];
-  const file = named === undefined ? lab.scenario.file : `--as ${named}`;
-  const message =
-    named === undefined
-      ? "there is no host whose place a real program could take; name a node or pod with --as"
-      : `there is no such host${suggestion(named, known)}`;
-  throw new ConfigError([{ file, message }]);
-}
-
-/** The kernel gets one interface. Said where it matters: a router's others stay the emulated host's. */
-function noteOtherInterfaces(host: Host, io: CommandIo): void {
-  const own = interfaceOf(host);
-  const others = host.stack.addressing.interfaces
-    .filter((each) => each !== own && each !== host.stack.loopback)
-    .map(({ name }) => name);
-  if (others.length === 0) return;
-  io.err(`note: ${own.name} of ${host.name} is the kernel's; ${others.join(", ")} stays with the emulated host\n`);
-}
-
-function interfaceOf(host: Host): Interface {
-  const { interfaces } = host.stack.addressing;
-  const found = interfaces.find((each) => each !== host.stack.loopback && each.addresses.length > 0);
-  if (found !== undefined) return found;
-  throw new ConfigError([{ file: host.name, message: "it has no interface whose place the kernel could take" }]);
 }

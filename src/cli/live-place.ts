@@ -1,59 +1,121 @@
 import {
-  EVERYWHERE,
+  contains,
   formatCidr,
   formatInterfaceAddress,
   formatIpv4,
   formatMac,
+  type Interface,
+  type InterfaceAddress,
+  type Ipv4Address,
+  parseCidr,
   type Route,
+  subnetOf,
 } from "../netstack/index.ts";
 import type { Host } from "../nodes/index.ts";
 import { outsideAddress } from "../scenario/index.ts";
-import type { KernelPlace, KernelRoute } from "../tun/index.ts";
+import type { KernelNeighbour, KernelPlace, KernelRoute, PlacedInterface } from "../tun/index.ts";
 import type { LiveNetwork } from "./live-network.ts";
+
+/** The kernel's names for the interfaces that it gets. */
+type Names = ReadonlyMap<Interface, string>;
 
 /** What the kernel is told to stand in the host's place, in a network namespace of its own: all that the host knew. */
 export function wholePlace(live: LiveNetwork): KernelPlace {
-  return { ...basePlace(live), interface: live.interface.name, routes: routesOf(live).map(describeRoute) };
+  const names = new Map(live.interfaces.map((each) => [each, each.name]));
+  return { ...basePlace(live, names), routes: routesOf(live).flatMap((route) => describeRoute(route, names)) };
 }
 
-/** The same beside a machine's own network: no default route, but one to each range of the scenario that the host reaches by its gateway. */
-export function placeBeside(live: LiveNetwork, name: string): KernelPlace {
-  const routes = routesOf(live);
-  const others = routes.filter(({ destination }) => destination.prefixLength > 0).map(describeRoute);
-  const gateway = routes.find(({ destination }) => formatCidr(destination) === formatCidr(EVERYWHERE))?.via;
-  const via = gateway === undefined ? undefined : formatIpv4(gateway);
-  const outside = via === undefined ? [] : outsideRanges(live).map((to) => ({ to, via }));
-  const known = new Set(others.map(({ to }) => to));
-  return { ...basePlace(live), interface: name, routes: [...others, ...outside.filter(({ to }) => !known.has(to))] };
+/**
+ * The same beside a machine's own network, with the kernel's names in the order of `live.interfaces`: no default route, but one to each range of the scenario
+ * that the host reaches by it. To be asked while the host still stands there.
+ */
+export function placeBeside(live: LiveNetwork, given: readonly string[]): KernelPlace {
+  const names = new Map(live.interfaces.map((each, index) => [each, given[index] ?? each.name]));
+  const routes = routesOf(live).filter(({ destination }) => destination.prefixLength > 0);
+  return {
+    ...basePlace(live, names),
+    routes: [...routes, ...routesOutside(live)].flatMap((route) => describeRoute(route, names)),
+  };
 }
 
-/** The address of the host's gateway; `undefined` when it has none. */
-export function gatewayOf(live: LiveNetwork): Host | undefined {
-  const via = routesOf(live).find(({ destination }) => destination.prefixLength === 0)?.via;
-  if (via === undefined) return undefined;
-  return [...live.lab.network.hosts.built()].find(({ stack }) => stack.addressing.isLocal(via));
+/** Kernel parameters without which the kernel would not do in a namespace what the host did. */
+export function sysctlsOf({ host, interfaces }: LiveNetwork): Record<string, number> {
+  const { forwarding, reversePathFilter } = host.stack.host.sysctls;
+  // The higher one holds, and new interfaces begin with the machine's.
+  const filtering = ["all", ...interfaces.map(({ name }) => name)];
+  return {
+    "net/ipv4/ip_forward": forwarding ? 1 : 0,
+    ...Object.fromEntries(filtering.map((name) => [`net/ipv4/conf/${name}/rp_filter`, RP_FILTER[reversePathFilter]])),
+  };
 }
 
-function basePlace(live: LiveNetwork): Omit<KernelPlace, "interface" | "routes"> {
-  const { mac, mtu, addresses } = live.interface;
-  return { mac: formatMac(mac), mtu, addresses: addresses.map(formatInterfaceAddress) };
+const RP_FILTER = { off: 0, strict: 1, loose: 2 } as const;
+
+/** Who stands next to the host on its way out: its gateway, or where it has none another machine on its network. */
+export function neighbourOf({ host, interfaces, lab }: LiveNetwork): { host: Host; address: Ipv4Address } | undefined {
+  const built = [...lab.network.hosts.built()].filter((each) => each !== host);
+  const via = host.stack.addressing.routes.list().find(({ destination }) => destination.prefixLength === 0)?.via;
+  const gateway = via === undefined ? undefined : built.find(({ stack }) => stack.addressing.isLocal(via));
+  if (gateway !== undefined && via !== undefined) return { host: gateway, address: via };
+  const subnets = interfaces.flatMap(({ addresses }) =>
+    addresses.map((own) => subnetOf(own.address, own.prefixLength)),
+  );
+  for (const each of built) {
+    const { address } = each;
+    if (address !== undefined && subnets.some((subnet) => contains(subnet, address))) return { host: each, address };
+  }
+  return undefined;
 }
 
-/** By the interface, the ones that came with its addresses left out: the kernel makes those itself. */
-function routesOf(live: LiveNetwork): Route[] {
-  const { routes } = live.host.stack.addressing;
-  return routes.list().filter(({ out, via }) => out === live.interface && via !== undefined);
+function basePlace({ host }: LiveNetwork, names: Names): Omit<KernelPlace, "routes"> {
+  const interfaces = [...names].map(([each, name], index): PlacedInterface => {
+    const { mac, mtu, addresses } = each;
+    // The host's further addresses of lo are as good on an interface that is gone afterwards.
+    const all = index === 0 ? [...addresses, ...loopbackAddresses(host)] : addresses;
+    return { name, mac: formatMac(mac), mtu, addresses: all.map(formatInterfaceAddress) };
+  });
+  const neighbours = host.stack.link.neighbours.list().flatMap(({ on, address, mac, state }): KernelNeighbour[] => {
+    const by = names.get(on);
+    return state !== "permanent" || by === undefined ? [] : [{ address: formatIpv4(address), mac: formatMac(mac), by }];
+  });
+  return { interfaces, neighbours };
 }
 
-function describeRoute({ destination, via }: Route): KernelRoute {
+/** The first one of all is every machine's own. */
+function loopbackAddresses({ stack }: Host): InterfaceAddress[] {
+  return stack.loopback.addresses.slice(1);
+}
+
+/** By the kernel's interfaces, the ones that came with addresses left out: the kernel makes those itself. */
+function routesOf({ host, interfaces }: LiveNetwork): Route[] {
+  return host.stack.addressing.routes.list().filter((route) => interfaces.includes(route.out) && !isConnected(route));
+}
+
+function isConnected({ destination, out, via }: Route): boolean {
+  const subnets = out.addresses.map((own) => formatCidr(subnetOf(own.address, own.prefixLength)));
+  return via === undefined && subnets.includes(formatCidr(destination));
+}
+
+function describeRoute({ destination, out, via }: Route, names: Names): KernelRoute[] {
+  const by = names.get(out);
+  if (by === undefined) return [];
   const to = destination.prefixLength === 0 ? "default" : formatCidr(destination);
-  return { to, ...(via !== undefined && { via: formatIpv4(via) }) };
+  return [{ to, ...(via !== undefined && { via: formatIpv4(via) }), by }];
+}
+
+/** Routes to each range that the host reaches by its default routes alone, the same ways as those. */
+function routesOutside(live: LiveNetwork): Route[] {
+  const { routes } = live.host.stack.addressing;
+  const defaults = routesOf(live).filter(({ destination }) => destination.prefixLength === 0);
+  return [...outsideRanges(live)].flatMap((range) => {
+    const destination = parseCidr(range);
+    if (destination === undefined || routes.lookup(destination.network)?.destination.prefixLength !== 0) return [];
+    return defaults.map((route) => ({ ...route, destination }));
+  });
 }
 
 /** Where a client may want to go: nodes' and balancers' outside addresses, and the machines' networks. */
-function outsideRanges(live: LiveNetwork): string[] {
-  const { lab, scenario, host } = live;
-  const own = new Set(host.stack.addressing.routes.list().map(({ destination }) => formatCidr(destination)));
+function outsideRanges({ lab, scenario, host }: LiveNetwork): Set<string> {
   const clusters = [...lab.clusters.values()];
   const nodes = clusters.flatMap((cluster) => [...cluster.nodes.values()].map(outsideAddress));
   const balancers = clusters
@@ -61,8 +123,7 @@ function outsideRanges(live: LiveNetwork): string[] {
     .flatMap(({ status }) => ingressAddresses(status));
   const machines = scenario.machines.filter(({ name }) => name !== host.name).map(({ name }) => lab.find(name));
   const networks = machines.flatMap((machine) => connectedRanges(machine));
-  const single = [...nodes, ...balancers].map((address) => `${address}/32`);
-  return [...new Set([...networks, ...single])].filter((range) => !own.has(range));
+  return new Set([...networks, ...nodes, ...balancers]);
 }
 
 function connectedRanges(machine: Host | undefined): string[] {

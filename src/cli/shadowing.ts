@@ -3,12 +3,13 @@ import { ip, type KernelPlace } from "../tun/index.ts";
 
 /** Ranges that the machine has a use for already and that the scenario's would take from it, in words. */
 export function shadowedRanges(place: KernelPlace): string[] {
-  return overlaps(rangesOf(place), usedRanges(ip(["-j", "-4", "route", "show", "table", "all"]), place.interface));
+  return overlaps(rangesOf(place), usedRanges(ip(["-j", "-4", "route", "show", "table", "all"])));
 }
 
 /** What the kernel would send to the emulated network. */
 function rangesOf(place: KernelPlace): Cidr[] {
-  const own = place.addresses.flatMap((text) => {
+  const addresses = place.interfaces.flatMap((each) => each.addresses);
+  const own = addresses.flatMap((text) => {
     const address = parseInterfaceAddress(text);
     return address === undefined ? [] : [subnetOf(address.address, address.prefixLength)];
   });
@@ -20,12 +21,12 @@ interface UsedRange {
   readonly device: string;
 }
 
-/** The machine's routes from what `ip -j route` prints, default routes and the interface's own left out. */
-export function usedRanges(json: string, except: string): UsedRange[] {
+/** The machine's routes from what `ip -j route` prints, default routes left out. */
+export function usedRanges(json: string): UsedRange[] {
   const routes = JSON.parse(json === "" ? "[]" : json) as readonly { readonly dst?: string; readonly dev?: string }[];
   return routes.flatMap(({ dst = "default", dev = "" }) => {
     const range = parseCidr(dst.includes("/") ? dst : `${dst}/32`);
-    return range === undefined || range.prefixLength === 0 || dev === except ? [] : [{ range, device: dev }];
+    return range === undefined || range.prefixLength === 0 ? [] : [{ range, device: dev }];
   });
 }
 

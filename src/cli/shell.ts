@@ -13,9 +13,10 @@ import {
   startInNamespace,
 } from "../tun/index.ts";
 import type { CommandIo } from "./io.ts";
+import { noteWhatStays } from "./live-host.ts";
 import { answerFrom, formatHostsFile, liveNames } from "./live-names.ts";
 import { type LiveFlags, type LiveNetwork, openLive } from "./live-network.ts";
-import { gatewayOf, wholePlace } from "./live-place.ts";
+import { neighbourOf, sysctlsOf, wholePlace } from "./live-place.ts";
 import { needing } from "./tun-failure.ts";
 
 export interface ShellFlags extends LiveFlags {
@@ -37,8 +38,14 @@ export async function shell(
   const linux = await needing("shell", loadLinux);
   const live = await openLive(given, flags, io);
   try {
+    noteWhatStays(live.host, live.interfaces, io);
     const command = await needing("shell", () => start(linux, live, words, flags.way ?? "either"));
-    live.attach(new FramePump(linux, command.descriptor, live.interface.mtu));
+    live.attach(
+      live.interfaces.flatMap(({ mtu }, index) => {
+        const descriptor = command.descriptors[index];
+        return descriptor === undefined ? [] : [new FramePump(linux, descriptor, mtu)];
+      }),
+    );
     return await runToEnd(command);
   } finally {
     await live.close();
@@ -55,7 +62,8 @@ async function start(
   const directory = mkdtempSync(join(tmpdir(), "natscope-shell-"));
   try {
     const command = words.length > 0 ? words : [process.env.SHELL || "/bin/sh"];
-    const setup = { place: wholePlace(live), hostname: live.host.name, files: coverNames(live, directory), way };
+    const names = { hostname: live.host.name, files: coverNames(live, directory) };
+    const setup = { place: wholePlace(live), sysctls: sysctlsOf(live), ...names, way };
     const environment = { ...process.env, ...Object.fromEntries(stepVariables(live.lab.clusters.values())) };
     return await startInNamespace(linux, { setup, command, environment });
   } finally {
@@ -63,7 +71,7 @@ async function start(
   }
 }
 
-/** The files by which programs find names: the network's own, and its gateway as the DNS server. */
+/** The files by which programs find names: the network's own, and a DNS server. */
 function coverNames(live: LiveNetwork, directory: string): { from: string; over: string }[] {
   const names = liveNames(live);
   const write = (name: string, text: string): string => {
@@ -77,17 +85,17 @@ function coverNames(live: LiveNetwork, directory: string): { from: string; over:
   return [...files, { from: write("resolv.conf", resolver), over: realPath("/etc/resolv.conf") }];
 }
 
-/** Has the gateway answer DNS; the address of whoever does. */
+/** Has the gateway, or another machine next to the host, answer DNS; the address of whoever does. */
 function serveNames(live: LiveNetwork): string | undefined {
-  const gateway = gatewayOf(live);
-  if (gateway?.address === undefined) return undefined;
+  const neighbour = neighbourOf(live);
+  if (neighbour === undefined) return undefined;
   try {
-    dnsServer(gateway, { answer: answerFrom(liveNames(live)) });
+    dnsServer(neighbour.host, { answer: answerFrom(liveNames(live)) });
   } catch (error) {
     // The scenario has a DNS server there already.
     if (!(error instanceof RangeError)) throw error;
   }
-  return formatIpv4(gateway.address);
+  return formatIpv4(neighbour.address);
 }
 
 /** mount(8) covers a link's target, not the link. */

@@ -148,14 +148,18 @@ export class Network {
 
   /** Pulls a host's interface off its segment, both ways, or plugs it in again. False when it is on none. */
   setConnected(host: string, interfaceName: string, up: boolean): boolean {
+    const link = this.linkAt(host, interfaceName);
+    link?.impair("a>b", { up });
+    link?.impair("b>a", { up });
+    return link !== undefined;
+  }
+
+  /** The cable or veth pair that a host's interface is on, with this end as its `a`; `undefined` where it is on none, such as a tunnel's. */
+  linkAt(host: string, interfaceName: string): Link | undefined {
+    // Links are named after both their ends.
     const end = `${host}/${interfaceName}-`;
-    for (const [name, link] of this.links) {
-      if (!name.startsWith(end)) continue;
-      link.impair("a>b", { up });
-      link.impair("b>a", { up });
-      return true;
-    }
-    return false;
+    for (const [name, link] of this.links) if (name.startsWith(end)) return link;
+    return undefined;
   }
 
   /** Joins a pod's or container's `eth0` to its host by a veth pair; the host's end comes back, to be put under a bridge or routed. */

@@ -11,7 +11,6 @@ import {
   type NetworkOptions,
   setSysctls,
 } from "../nodes/index.ts";
-import type { Link } from "../sim/index.ts";
 import { aliasesIn } from "./aliases.ts";
 import type { LinkChange, MachineSpec, RouteSpec, Scenario, ScenarioCluster, ServerSpec, TunnelSpec } from "./model.ts";
 
@@ -58,16 +57,10 @@ export class Lab {
   /** Changes what links do from now on. */
   changeLinks(changes: readonly LinkChange[]): void {
     for (const { host, interface: name, impairments } of changes) {
-      const link = this.#linkAt(`${host}/${name}`);
+      const link = this.network.linkAt(host, name);
       if (impairments.out !== undefined) link?.impair("a>b", impairments.out);
       if (impairments.in !== undefined) link?.impair("b>a", impairments.in);
     }
-  }
-
-  /** Links are named after both their ends, the machine's first. */
-  #linkAt(end: string): Link | undefined {
-    for (const [name, link] of this.network.links) if (name.startsWith(`${end}-`)) return link;
-    return undefined;
   }
 
   #addMachine(spec: MachineSpec): void {

@@ -15,74 +15,117 @@ export interface AttachmentCounters {
   readonly lost: number;
 }
 
-/** Frames taken from the kernel before the network's events run. */
+/** A device of the emulated network and the interface of the kernel that stands behind it. */
+export interface AttachedInterface {
+  readonly device: Device;
+  readonly port: FramePort;
+}
+
+/** One of them at work. */
+interface Joint {
+  readonly port: FramePort;
+  /** Sends a frame of the kernel's by the device. */
+  readonly inject: FrameUser;
+  /** Whether the kernel has been sent something since the last flush. */
+  hasSent: boolean;
+}
+
+/** Frames taken from one interface of the kernel before others have their turn. */
 const FRAMES_IN_A_ROW = 512;
 
-/** Joins the real kernel to a device of the emulated network: its frames leave by the device, and what arrives there is the kernel's. */
+/** Joins the real kernel to devices of the emulated network: its frames leave by the devices, and what arrives there is the kernel's. */
 export class Attachment {
-  readonly #device: Device;
-  readonly #port: FramePort;
+  readonly #interfaces: readonly AttachedInterface[];
+  readonly #joints: readonly Joint[];
   readonly #driver: RealTimeDriver;
   readonly #simulator: Simulator;
   #fromKernel = 0;
   #toKernel = 0;
   #connections = 0;
   #lost = 0;
+  #goesOn = false;
   #isClosed = false;
 
-  /** The device's frames go to the kernel from now on; the driver has to be started by the caller. */
+  /** The devices' frames go to the kernel from now on; the driver has to be started by the caller. */
   constructor(options: {
-    readonly device: Device;
-    readonly port: FramePort;
+    readonly interfaces: readonly AttachedInterface[];
     readonly driver: RealTimeDriver;
     readonly simulator: Simulator;
   }) {
-    this.#device = options.device;
-    this.#port = options.port;
+    this.#interfaces = options.interfaces;
     this.#driver = options.driver;
     this.#simulator = options.simulator;
-    this.#device.onFrame(
-      (frame) => this.#passToKernel(frame),
-      () => this.#port.takesTrains,
-    );
-    this.#driver.onTurn = () => this.#port.flush();
-    this.#port.onReady = () => this.#onReady();
+    this.#joints = options.interfaces.map((each) => this.#join(each));
+    this.#driver.onTurn = () => this.#flush();
   }
 
   get counters(): AttachmentCounters {
     return { fromKernel: this.#fromKernel, toKernel: this.#toKernel, connections: this.#connections, lost: this.#lost };
   }
 
-  /** Ends it. The device is left without anybody behind it. */
+  /** Ends it. The devices are left without anybody behind them. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#driver.stop();
-    this.#device.onFrame((frame) => frame.release());
-    await this.#port.close();
+    for (const { device } of this.#interfaces) device.onFrame((frame) => frame.release());
+    await Promise.all(this.#interfaces.map(({ port }) => port.close()));
   }
 
+  #join({ device, port }: AttachedInterface): Joint {
+    const inject: FrameUser = (bytes, start, end, segmentSize) =>
+      sendThrough(device, this.#receive(bytes, start, end, segmentSize), this.#simulator.frames);
+    const joint: Joint = { port, inject, hasSent: false };
+    device.onFrame(
+      (frame) => this.#passToKernel(frame, joint),
+      () => port.takesTrains,
+    );
+    port.onReady = () => this.#onReady();
+    return joint;
+  }
+
+  #passToKernel(frame: Frame, joint: Joint): void {
+    const { bytes, start, end, segments, segmentSize } = frame;
+    if (joint.port.send(bytes, start, end, segmentSize)) this.#toKernel += segments;
+    else this.#lost += segments;
+    joint.hasSent = true;
+    frame.release();
+    if (!joint.port.hasRoom) this.#driver.held = true;
+  }
+
+  /** An interface to which nothing was sent is left asleep. */
+  #flush(): void {
+    for (const joint of this.#joints) {
+      if (!joint.hasSent) continue;
+      joint.hasSent = false;
+      joint.port.flush();
+    }
+  }
+
+  /** One interface has something, or room again: what the others have kept waiting is taken with it. */
   #onReady(): void {
     if (this.#isClosed) return;
-    if (this.#driver.held && this.#port.hasRoom) this.#driver.held = false;
+    if (this.#driver.held && this.#joints.every(({ port }) => port.hasRoom)) this.#driver.held = false;
     // While the network stands still, frames wait where they are.
     if (this.#driver.held) return;
-    let left = FRAMES_IN_A_ROW;
     this.#driver.act(() => {
-      while (left > 0 && this.#port.take(this.#inject)) left -= 1;
+      for (const joint of this.#joints) this.#takeSome(joint);
     });
+  }
+
+  #takeSome({ port, inject }: Joint): void {
+    let left = FRAMES_IN_A_ROW;
+    while (left > 0 && port.take(inject)) left -= 1;
+    if (left > 0 || this.#goesOn) return;
     // No further message comes as long as there is something to take.
-    if (left === 0) setImmediate(() => this.#onReady());
+    this.#goesOn = true;
+    setImmediate(() => {
+      this.#goesOn = false;
+      this.#onReady();
+    });
   }
 
-  #passToKernel(frame: Frame): void {
-    const { bytes, start, end, segments, segmentSize } = frame;
-    if (this.#port.send(bytes, start, end, segmentSize)) this.#toKernel += segments;
-    else this.#lost += segments;
-    frame.release();
-    if (!this.#port.hasRoom) this.#driver.held = true;
-  }
-
-  readonly #inject: FrameUser = (bytes, start, end, segmentSize) => {
+  /** The kernel's frame as one of the network's. */
+  #receive(bytes: Uint8Array, start: number, end: number, segmentSize: number): Frame {
     const { frames } = this.#simulator;
     const length = end - start;
     const segments = segmentSize === 0 ? 1 : Math.ceil((length - tcpHeadersLength(bytes, start)) / segmentSize);
@@ -91,8 +134,8 @@ export class Attachment {
     frame.at = this.#simulator.now();
     this.#fromKernel += segments;
     if (isFirstSyn(bytes, start, end)) this.#connections += 1;
-    sendThrough(this.#device, frame, frames);
-  };
+    return frame;
+  }
 }
 
 const ETHERNET_LENGTH = 14;

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { receiveDescriptor, socketPair } from "./descriptor-passing.ts";
+import { receiveDescriptors, socketPair } from "./descriptor-passing.ts";
 import { type Linux, TunUnavailable } from "./linux.ts";
 import type { NamespaceSetup } from "./namespace-setup.ts";
 
 /** A command that waits in its own network namespace for the emulated network to come up. */
 export interface NamespacedCommand {
   readonly process: ChildProcess;
-  /** The namespace's interface, to be read and written. */
-  readonly descriptor: number;
+  /** The namespace's interfaces, to be read and written, in the order of the setup. */
+  readonly descriptors: readonly number[];
   /** Lets the command begin. */
   begin(): void;
   /** The command's exit code; 128 and the signal's number when one ended it. */
@@ -35,7 +35,7 @@ export function unshareWords(isRoot: boolean): string[] {
 }
 
 /**
- * Starts `command` in a network, mount and UTS namespace of its own, in which the interface of `setup` is the only way out. Node has several threads
+ * Starts `command` in a network, mount and UTS namespace of its own, in which the interfaces of `setup` are the only way out. Node has several threads
  * and cannot enter one itself, so util-linux's unshare does it.
  * @throws TunUnavailable
  */
@@ -54,10 +54,10 @@ export async function startInNamespace(linux: Linux, options: NamespaceOptions):
   linux.close(theirs);
   const exited = watchExit(child);
   try {
-    const descriptor = await descriptorFrom(linux, ours, exited);
+    const descriptors = await descriptorsFrom(linux, ours, exited);
     return {
       process: child,
-      descriptor,
+      descriptors,
       exited,
       begin: () => {
         linux.write(ours, new Uint8Array(8), 1);
@@ -75,7 +75,7 @@ function watchExit(child: ChildProcess): NamespacedCommand["exited"] {
     child.once("error", () => reject(new TunUnavailable("unshare, of util-linux, is not installed")));
     child.once("exit", (code, signal) => resolve({ code, signal }));
   });
-  // Looked at later by the caller; a failure before that is told by descriptorFrom.
+  // Looked at later by the caller; a failure before that is told by descriptorsFrom.
   exited.catch(() => {});
   return exited;
 }
@@ -83,8 +83,12 @@ function watchExit(child: ChildProcess): NamespacedCommand["exited"] {
 const LOOK_EVERY_MS = 5;
 const POLLIN = 1;
 
-/** Waits for the interface's descriptor, or for the setup's failure, which has told why on standard error. */
-async function descriptorFrom(linux: Linux, socket: number, exited: NamespacedCommand["exited"]): Promise<number> {
+/** Waits for the interfaces' descriptors, or for the setup's failure, which has told why on standard error. */
+async function descriptorsFrom(
+  linux: Linux,
+  socket: number,
+  exited: NamespacedCommand["exited"],
+): Promise<readonly number[]> {
   let hasExited = false;
   const exit = exited.then(() => {
     hasExited = true;
@@ -95,8 +99,8 @@ async function descriptorFrom(linux: Linux, socket: number, exited: NamespacedCo
   while (linux.poll(new Uint8Array(poll.buffer), 1, 0) === 0 && !hasExited) {
     await Promise.race([exit, new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))]);
   }
-  const descriptor = hasExited ? undefined : receiveDescriptor(linux, socket);
-  if (descriptor !== undefined) return descriptor;
+  const descriptors = hasExited ? [] : receiveDescriptors(linux, socket);
+  if (descriptors.length > 0) return descriptors;
   await exited;
   throw new TunUnavailable("the network namespace could not be set up");
 }

@@ -2,15 +2,19 @@ import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server, type Socket } from "node:net";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { runCommand } from "../../src/apps/index.ts";
 import type { CommandIo } from "../../src/cli/io.ts";
 import { addressesToTry } from "../../src/cli/live-addresses.ts";
+import { noteWhatStays } from "../../src/cli/live-host.ts";
 import { answerFrom, formatHostsFile, liveNames } from "../../src/cli/live-names.ts";
 import { type LiveFlags, type LiveNetwork, openLive } from "../../src/cli/live-network.ts";
-import { placeBeside, wholePlace } from "../../src/cli/live-place.ts";
+import { placeBeside, sysctlsOf, wholePlace } from "../../src/cli/live-place.ts";
 import { address } from "../../src/netstack/index.ts";
 import { configureCommands } from "../../src/tun/index.ts";
+
+const TWO_WAYS = join(import.meta.dirname, "../support/two-ways.yaml");
 
 const IO: CommandIo = {
   out: () => {},
@@ -49,17 +53,68 @@ describe("what the kernel is told", () => {
   });
 
   it("beside a machine's own network has no default route", async () => {
-    const { routes } = placeBeside(await open("nodeport"), "natscope0");
+    const { routes } = placeBeside(await open("nodeport"), ["natscope0"]);
     expect(routes.map(({ to }) => to)).toEqual(["10.240.0.0/24", "203.0.113.4/32", "203.0.113.5/32", "203.0.113.3/32"]);
   });
 
   it("is another host's place with --as, a pod's for example", async () => {
-    const { mtu, addresses, routes } = wholePlace(await open("clusterip", { as: "busybox" }));
-    expect({ mtu, addresses, routes }).toEqual({
-      mtu: 1460,
-      addresses: ["10.244.3.8/24"],
-      routes: [{ to: "default", via: "10.244.3.1" }],
+    const { interfaces, routes } = wholePlace(await open("clusterip", { as: "busybox" }));
+    expect({ interfaces, routes }).toEqual({
+      interfaces: [{ name: "eth0", mac: "0a:58:0a:f4:03:08", mtu: 1460, addresses: ["10.244.3.8/24"] }],
+      routes: [{ to: "default", via: "10.244.3.1", by: "eth0" }],
     });
+  });
+
+  it("has an interface for each that the host has, and the routes in their order", async () => {
+    const commands = configureCommands(wholePlace(await open(TWO_WAYS))).map((words) => words.join(" "));
+    expect(commands).toEqual([
+      "link set dev eth0 address 42:01:c0:00:02:0a",
+      "link set dev eth0 mtu 1500 addrgenmode none",
+      "address add 192.0.2.10/24 dev eth0",
+      "link set dev eth0 up",
+      "link set dev eth1 address 42:01:c6:33:64:0a",
+      "link set dev eth1 mtu 1400 addrgenmode none",
+      "address add 198.51.100.10/24 dev eth1",
+      "link set dev eth1 up",
+      "route add default via 198.51.100.1 dev eth1",
+      "route append default via 192.0.2.1 dev eth0",
+      "route add 10.2.0.0/24 via 198.51.100.1 dev eth1",
+    ]);
+  });
+
+  it("has beside a machine's own network both ways to what lies behind two default routes", async () => {
+    const { routes } = placeBeside(await open(TWO_WAYS), ["lab0", "lab1"]);
+    expect(routes).toEqual([
+      { to: "10.2.0.0/24", via: "198.51.100.1", by: "lab1" },
+      { to: "10.1.0.0/24", via: "198.51.100.1", by: "lab1" },
+      { to: "10.1.0.0/24", via: "192.0.2.1", by: "lab0" },
+    ]);
+  });
+
+  it("is in the place of a pod without a bridge its gateway's hardware address, and the way to the gateway first", async () => {
+    const live = await open("loadbalancer-eks");
+    const pod = live.lab.clusters.get("cluster")?.api.list("Pod")[0]?.metadata.name ?? "";
+    const place = wholePlace(await open("loadbalancer-eks", { as: pod }));
+    expect(place.neighbours).toEqual([{ address: "169.254.1.1", mac: expect.any(String), by: "eth0" }]);
+    expect(configureCommands(place).slice(-2)).toEqual([
+      ["route", "add", "169.254.1.1/32", "dev", "eth0"],
+      ["route", "add", "default", "via", "169.254.1.1", "dev", "eth0"],
+    ]);
+  });
+
+  it("has further addresses of lo on the first interface", async () => {
+    const { interfaces } = placeBeside(await open("dsr", { as: "direct" }), ["natscope0"]);
+    expect(interfaces.map(({ addresses }) => addresses)).toEqual([["10.240.0.11/24", "203.0.113.140/32"]]);
+  });
+
+  it("in a namespace lets the kernel forward where the host does", async () => {
+    expect(sysctlsOf(await open("nodeport", { as: "edge" }))).toEqual({
+      "net/ipv4/ip_forward": 1,
+      "net/ipv4/conf/all/rp_filter": 0,
+      "net/ipv4/conf/eth0/rp_filter": 0,
+      "net/ipv4/conf/eth1/rp_filter": 0,
+    });
+    expect(sysctlsOf(await open("nodeport"))["net/ipv4/ip_forward"]).toBe(0);
   });
 
   it("names the addresses to try", async () => {
@@ -67,6 +122,33 @@ describe("what the kernel is told", () => {
       "203.0.113.4:31000",
       "203.0.113.5:31000",
       "203.0.113.3:31000",
+    ]);
+  });
+});
+
+describe("the host whose place the kernel takes", () => {
+  const hosts: [string, string][] = [
+    ["nodeport", "client"],
+    ["home-nat", "pc"],
+    ["nat-behaviours", "host-b"],
+    ["minikube-docker", "busybox"],
+    ["hairpin", "echo"],
+  ];
+  it.each(hosts)(
+    "of %s is %s by itself: no router and no node, where another has run a command",
+    async (name, expected) => {
+      expect((await open(name)).host.name).toBe(expected);
+    },
+  );
+
+  it("gives the kernel cables and bridges; what else there is, and rules, are told of", async () => {
+    const notes: string[] = [];
+    const { host, interfaces } = await open("cni-vxlan", { as: "node1" });
+    noteWhatStays(host, interfaces, { ...IO, err: (text) => void notes.push(text) });
+    expect(interfaces.map(({ name }) => name)).toEqual(["eth0", "cni0"]);
+    expect(notes).toEqual([
+      "note: flannel.1 of kubernetes-node-6jst stays with the emulated host\n",
+      "note: the kernel does without the rules of kubernetes-node-6jst, which natscope rules --node kubernetes-node-6jst prints\n",
     ]);
   });
 });

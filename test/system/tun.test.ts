@@ -68,9 +68,11 @@ describe.skipIf(missing.length > 0)("natscope shell", () => {
     expect(stderr).toBe("");
   });
 
-  test("says which of a router's interfaces the kernel gets", async () => {
-    const { stderr, code } = await run([...asUser, ...natscope, "shell", "nodeport", "--as", "edge", "--", "true"]);
-    expect([code, stderr]).toEqual([0, "note: eth0 of edge is the kernel's; eth1 stays with the emulated host\n"]);
+  test("gives the kernel both of a router's interfaces, and says that it does without the router's rules", async () => {
+    const line = "ip -4 -o addr | awk '{ print $2, $4 }'";
+    const { stdout, stderr } = await inside(line, ["--as", "edge"]);
+    expect(stdout).toBe("lo 127.0.0.1/8\neth0 198.51.100.1/24\neth1 10.240.0.1/24\n");
+    expect(stderr).toBe("note: the kernel does without the rules of edge, which natscope rules --node edge prints\n");
   });
 
   test.each(ways)("runs the tutorial's loop as it is typed, by %s", async (_, options, as) => {

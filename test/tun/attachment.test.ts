@@ -17,6 +17,7 @@ class ScriptedPort implements FramePort {
   readonly received: number[][] = [];
   readonly segmentSizes: number[] = [];
   isClosed = false;
+  flushes = 0;
   readonly #waiting: Uint8Array[] = [];
 
   sends(...frames: Uint8Array[]): void {
@@ -36,27 +37,40 @@ class ScriptedPort implements FramePort {
     return true;
   }
 
-  flush(): void {}
+  flush(): void {
+    this.flushes += 1;
+  }
 
   async close(): Promise<void> {
     this.isClosed = true;
   }
 }
 
-/** A wire whose end `a` is the kernel's; what arrives at `b` is sent back after `delay`. */
-function attach(): { port: ScriptedPort; wall: ScriptedWallClock; attachment: Attachment; driver: RealTimeDriver } {
+interface Attached {
+  readonly port: ScriptedPort;
+  readonly other: ScriptedPort;
+  readonly wall: ScriptedWallClock;
+  readonly attachment: Attachment;
+  readonly driver: RealTimeDriver;
+}
+
+/** Two wires whose ends `a` are the kernel's; what arrives at `b` is sent back, 10 ms after the kernel has sent it. */
+function attach(): Attached {
   const simulator = new Simulator({ seed: 1 });
   const wall = new ScriptedWallClock();
   const driver = new RealTimeDriver(simulator, wall);
   const impairments = { delay: ms(5) };
   const { frames, random } = simulator;
-  const link = new Link({ queue: simulator, frames, random, aToB: impairments, bToA: impairments });
-  const echo = (frame: Frame): void => sendThrough(link.b, frame, frames);
-  link.b.onFrame(echo, () => true);
-  const port = new ScriptedPort();
-  const attachment = new Attachment({ device: link.a, port, driver, simulator });
+  const [port, other] = [new ScriptedPort(), new ScriptedPort()];
+  const interfaces = [port, other].map((each) => {
+    const link = new Link({ queue: simulator, frames, random, aToB: impairments, bToA: impairments });
+    const echo = (frame: Frame): void => sendThrough(link.b, frame, frames);
+    link.b.onFrame(echo, () => true);
+    return { device: link.a, port: each };
+  });
+  const attachment = new Attachment({ interfaces, driver, simulator });
   driver.start();
-  return { port, wall, attachment, driver };
+  return { port, other, wall, attachment, driver };
 }
 
 describe("Attachment", () => {
@@ -81,6 +95,41 @@ describe("Attachment", () => {
     port.onReady();
     wall.pass(ms(1));
     expect(port.received).toEqual([[1], [2]]);
+  });
+
+  it("keeps what comes by one interface apart from what comes by another", () => {
+    const { port, other, wall, attachment } = attach();
+    port.sends(Uint8Array.of(1));
+    other.sends(Uint8Array.of(2));
+    wall.pass(ms(10));
+    expect([port.received, other.received]).toEqual([[[1]], [[2]]]);
+    expect(attachment.counters).toEqual({ fromKernel: 2, toKernel: 2, connections: 0, lost: 0 });
+  });
+
+  it("goes on once all interfaces have room, with what each has kept waiting", () => {
+    const { port, other, wall, driver } = attach();
+    port.hasRoom = false;
+    other.hasRoom = false;
+    port.sends(Uint8Array.of(1));
+    wall.pass(ms(50));
+    expect([port.received, driver.held]).toEqual([[[1]], true]);
+    other.sends(Uint8Array.of(2));
+    port.hasRoom = true;
+    port.onReady();
+    wall.pass(ms(50));
+    expect([other.received, driver.held]).toEqual([[], true]);
+    other.hasRoom = true;
+    port.onReady();
+    wall.pass(ms(10));
+    expect([other.received, driver.held]).toEqual([[[2]], false]);
+  });
+
+  it("wakes nobody behind an interface to which nothing was sent", () => {
+    const { port, other, wall } = attach();
+    port.sends(Uint8Array.of(1));
+    wall.pass(ms(50));
+    expect(port.flushes).toBeGreaterThan(0);
+    expect(other.flushes).toBe(0);
   });
 
   it("counts the TCP connections that the kernel begins", () => {
@@ -115,12 +164,12 @@ describe("Attachment", () => {
   });
 
   it("carries nothing after it was closed", async () => {
-    const { port, wall, attachment } = attach();
+    const { port, other, wall, attachment } = attach();
     port.sends(Uint8Array.of(1));
     await attachment.close();
     wall.pass(ms(50));
     port.sends(Uint8Array.of(2));
     expect(port.received).toEqual([]);
-    expect(port.isClosed).toBe(true);
+    expect([port.isClosed, other.isClosed]).toEqual([true, true]);
   });
 });
