@@ -1,5 +1,6 @@
 import type { Random } from "../sim/index.ts";
 import type { Sysctls } from "./context.ts";
+import type { TcpEndpoint } from "./tcp-socket.ts";
 
 /**
  * A free local port for a socket that asks for none. As in `__inet_hash_connect` (net/ipv4/inet_hashtables.c) the search begins at random and tries every
@@ -20,4 +21,96 @@ export function chooseLocalPort(
     }
   }
   return undefined;
+}
+
+/** A search that tries more ports than these is worth remembering what is taken. */
+const LONG_SEARCH = 64;
+const PORTS = 65_536;
+
+/**
+ * Local ports that are taken towards remotes that take most of them: asking for each of 28,000 in turn whether it is free would cost more than the connection.
+ * Such a crowd is noticed by a long search and forgotten when the last of its connections is gone.
+ */
+export class CrowdedPorts {
+  readonly #crowds: Crowd[] = [];
+
+  /** {@link chooseLocalPort} towards `remote`; `isFree` has the last word. */
+  choose(
+    sysctls: Sysctls,
+    random: Random,
+    { from, remote, isFree }: { from: number; remote: TcpEndpoint; isFree: (port: number) => boolean },
+  ): number | undefined {
+    const crowd = this.#find(from, remote);
+    if (crowd !== undefined) return chooseLocalPort(sysctls, random, (port) => !crowd.has(port) && isFree(port));
+    let tried = 0;
+    const chosen = chooseLocalPort(sysctls, random, (port) => {
+      tried += 1;
+      return isFree(port);
+    });
+    if (tried > LONG_SEARCH) this.#note(sysctls, from, remote, isFree);
+    return chosen;
+  }
+
+  /** The port of `local` is taken towards `remote`. */
+  take(local: TcpEndpoint, remote: TcpEndpoint): void {
+    if (this.#crowds.length > 0) this.#find(local.address, remote)?.add(local.port);
+  }
+
+  /** It is no longer. */
+  free(local: TcpEndpoint, remote: TcpEndpoint): void {
+    if (this.#crowds.length === 0) return;
+    const crowd = this.#find(local.address, remote);
+    if (crowd === undefined) return;
+    crowd.delete(local.port);
+    if (crowd.count === 0) this.#crowds.splice(this.#crowds.indexOf(crowd), 1);
+  }
+
+  #note(sysctls: Sysctls, from: number, remote: TcpEndpoint, isFree: (port: number) => boolean): void {
+    const crowd = new Crowd(from, remote);
+    const [low, high] = sysctls.localPorts;
+    for (let port = low; port <= high; port++) if (!isFree(port)) crowd.add(port);
+    this.#crowds.push(crowd);
+  }
+
+  /** Few: each stands for thousands of connections. */
+  #find(from: number, remote: TcpEndpoint): Crowd | undefined {
+    return this.#crowds.find((each) => each.isBetween(from, remote));
+  }
+}
+
+/** The ports taken between a local address and a remote: a bit each. */
+class Crowd {
+  readonly #from: number;
+  readonly #remote: TcpEndpoint;
+  readonly #bits = new Uint8Array(PORTS / 8);
+  #count = 0;
+
+  constructor(from: number, remote: TcpEndpoint) {
+    this.#from = from;
+    this.#remote = remote;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  isBetween(from: number, remote: TcpEndpoint): boolean {
+    return this.#from === from && this.#remote.port === remote.port && this.#remote.address === remote.address;
+  }
+
+  has(port: number): boolean {
+    return ((this.#bits[port >> 3] as number) & (1 << (port & 7))) !== 0;
+  }
+
+  add(port: number): void {
+    if (this.has(port)) return;
+    this.#bits[port >> 3] = (this.#bits[port >> 3] as number) | (1 << (port & 7));
+    this.#count += 1;
+  }
+
+  delete(port: number): void {
+    if (!this.has(port)) return;
+    this.#bits[port >> 3] = (this.#bits[port >> 3] as number) & ~(1 << (port & 7));
+    this.#count -= 1;
+  }
 }

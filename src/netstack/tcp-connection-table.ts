@@ -30,13 +30,14 @@ export class TcpConnectionTable {
     this.#byConnection.set(socket.connection, socket);
   }
 
-  /** Takes a socket out; no effect when another one has taken its place. */
-  remove(socket: TcpSocket): void {
-    this.#byConnection.delete(socket.connection);
+  /** Takes a socket out; false when it was not there, or another one has taken its place. */
+  remove(socket: TcpSocket): boolean {
+    const isOut = this.#byConnection.delete(socket.connection) && this.find(socket.local, socket.remote) === socket;
     const flow = flowOf(socket.local, socket.remote);
     const left = (this.#byFlow.get(flow) ?? []).filter((other) => other !== socket);
     if (left.length > 0) this.#byFlow.set(flow, left);
     else this.#byFlow.delete(flow);
+    return isOut;
   }
 
   list(): TcpSocket[] {

@@ -1,16 +1,18 @@
-import type { Timer } from "../sim/index.ts";
+import { seconds, type Timer } from "../sim/index.ts";
 import type { Addressing } from "./addressing.ts";
 import { getU16, getU32 } from "./bytes.ts";
 import type { HostContext } from "./context.ts";
 import type { IcmpErrorMessage } from "./icmp.ts";
 import type { DatagramHeader } from "./ip.ts";
-import { ANY_ADDRESS, type Ipv4Address } from "./ipv4-address.ts";
+import { ANY_ADDRESS, type Ipv4Address, isLoopback } from "./ipv4-address.ts";
 import type { Packet } from "./packet.ts";
-import { chooseLocalPort } from "./ports.ts";
+import { CrowdedPorts, chooseLocalPort } from "./ports.ts";
 import { cutTrainPacket } from "./segment-train.ts";
 import {
+  hearInTimeWait,
   type IcmpErrorKind,
   LINUX_TCP,
+  reopenSequence,
   resetFor,
   type Segment,
   type SegmentTrain,
@@ -20,17 +22,21 @@ import {
   TcpConnection,
   TcpListener,
   type TcpSettings,
+  type TimeWait,
   takeApart,
   writeSegment,
 } from "./tcp/index.ts";
 import { flowOf, TcpConnectionTable } from "./tcp-connection-table.ts";
 import { type TcpEndpoint, TcpSocket, type TcpSocketEvents } from "./tcp-socket.ts";
+import { type Resting, TimeWaitTable } from "./time-wait-table.ts";
 import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
 import { IpProtocol } from "./wire/ipv4.ts";
 import { setTcpChecksum, TcpFlag } from "./wire/tcp.ts";
 
 /** net.core.somaxconn. */
 const DEFAULT_BACKLOG = 4096;
+/** net.ipv4.tcp_tw_reuse_delay: as long as peers' timestamps may need to have moved on. */
+const REUSE_DELAY = seconds(1);
 
 export interface TcpNeighbours {
   create(header: DatagramHeader, length: number, train?: SegmentTrain): Packet;
@@ -79,12 +85,15 @@ export class TcpLayer {
   readonly #addressing: Addressing;
   readonly #ip: TcpNeighbours;
   readonly #sockets = new TcpConnectionTable();
+  readonly #timeWaits: TimeWaitTable;
+  readonly #ports = new CrowdedPorts();
   readonly #listening = new Map<number, Listening[]>();
 
   constructor(host: HostContext, addressing: Addressing, ip: TcpNeighbours) {
     this.#host = host;
     this.#addressing = addressing;
     this.#ip = ip;
+    this.#timeWaits = new TimeWaitTable(host.clock, ({ local, remote }) => this.#ports.free(local, remote));
   }
 
   /** Begins a connection; why it cannot even begin, otherwise. */
@@ -93,11 +102,15 @@ export class TcpLayer {
     const from = options.from ?? this.#addressing.sourceFor(options.to);
     if (from === undefined || this.#addressing.hop(options.to) === undefined) return "no-route";
     const isFree = (port: number): boolean =>
-      !this.#listening.has(port) && this.#sockets.find({ address: from, port }, remote) === undefined;
-    const port = options.fromPort ?? chooseLocalPort(this.#host.sysctls, this.#host.random, isFree);
+      !this.#listening.has(port) && this.#mayTake({ address: from, port }, remote);
+    const port = options.fromPort ?? this.#choosePort(from, remote, isFree);
     if (port === undefined || !isFree(port)) return "no-free-port";
-    const connection = new TcpConnection({ ...this.#environment(options.to), now: this.#host.now() });
-    const socket = this.#addSocket(connection, { address: from, port }, remote, events);
+    const local = { address: from, port };
+    const before = this.#timeWaits.find(local, remote);
+    if (before !== undefined) this.#timeWaits.remove(before);
+    const successorOf = before === undefined ? {} : { successorOf: before.left };
+    const connection = new TcpConnection({ ...this.#environment(options.to), now: this.#host.now(), ...successorOf });
+    const socket = this.#addSocket(connection, local, remote, events);
     connection.open(this.#host.now());
     this.#flush(socket);
     return socket;
@@ -152,7 +165,9 @@ export class TcpLayer {
       return this.#arrived(packet, socket, segment);
     }
     if (socket !== undefined) this.#forget(socket);
-    this.#hear(packet, segment, { local, remote, iss });
+    const resting = socket === undefined ? this.#timeWaits.find(local, remote) : undefined;
+    if (resting === undefined) this.#hear(packet, segment, { local, remote, iss });
+    else this.#hearResting(packet, segment, resting);
   }
 
   /** An ICMP error that quotes a segment of this host. */
@@ -192,6 +207,11 @@ export class TcpLayer {
     return this.#sockets.list();
   }
 
+  /** Connections in TIME-WAIT, whose sockets are gone. */
+  get timeWaits(): number {
+    return this.#timeWaits.count;
+  }
+
   #arrived(packet: Packet, socket: TcpSocket, segment: Segment): void {
     this.#tellDelivered(packet);
     const discard = socket.connection.receive(segment, this.#host.now());
@@ -213,6 +233,46 @@ export class TcpLayer {
       this.#flush(socket);
     }
     frame.release();
+  }
+
+  /** For a connection in TIME-WAIT: a SYN may open a new one in its place. */
+  #hearResting(packet: Packet, segment: Segment, resting: Resting): void {
+    const { local, remote, left } = resting;
+    const iss = reopenSequence(left, segment);
+    if (iss !== undefined && this.#listeningAt(local) !== undefined) {
+      this.#timeWaits.remove(resting);
+      return this.#hear(packet, segment, { local, remote, iss });
+    }
+    this.#tellDelivered(packet);
+    const { since } = left;
+    const { answer, isOver } = hearInTimeWait(left, segment, this.#host.now());
+    this.#host.drop(packet, "tcp-refused-segment");
+    if (left.since !== since) this.#timeWaits.moveBack(resting);
+    if (answer !== undefined) this.#ip.send(this.#draw(answer, local, remote, 0));
+    if (isOver !== true) return;
+    this.#timeWaits.remove(resting);
+    this.#ports.free(local, remote);
+  }
+
+  /** Ports that are free again after a while although connections are in TIME-WAIT cannot be noted as taken. */
+  #choosePort(from: Ipv4Address, remote: TcpEndpoint, isFree: (port: number) => boolean): number | undefined {
+    const { sysctls, random } = this.#host;
+    if (this.#reuses(from, remote.address)) return chooseLocalPort(sysctls, random, isFree);
+    return this.#ports.choose(sysctls, random, { from, remote, isFree });
+  }
+
+  /** May a connection of ours begin between these endpoints? (`__inet_check_established`, `tcp_twsk_unique`) */
+  #mayTake(local: TcpEndpoint, remote: TcpEndpoint): boolean {
+    if (this.#sockets.find(local, remote) !== undefined) return false;
+    const before = this.#timeWaits.find(local, remote);
+    if (before === undefined) return true;
+    if (!this.#reuses(local.address, remote.address) || before.left.stampOffset === undefined) return false;
+    return this.#host.now() - before.left.since > REUSE_DELAY;
+  }
+
+  #reuses(from: Ipv4Address, to: Ipv4Address): boolean {
+    const { timeWaitReuse } = this.settings;
+    return timeWaitReuse === "on" || (timeWaitReuse === "loopback" && (isLoopback(from) || isLoopback(to)));
   }
 
   /** A segment for which there is no connection: a listener's, or answered with RST. */
@@ -273,6 +333,7 @@ export class TcpLayer {
       events,
     });
     this.#sockets.add(socket);
+    this.#ports.take(local, remote);
     return socket;
   }
 
@@ -287,6 +348,8 @@ export class TcpLayer {
     ) {
       this.#ip.send(this.#draw(segment, socket.local, socket.remote, this.#identify(socket, segment)));
     }
+    const { timeWait } = connection;
+    if (timeWait !== undefined) return this.#rest(socket, timeWait);
     const deadline = connection.deadline();
     if (deadline === undefined) socket.timer.cancel();
     else if (deadline !== socket.timer.deadline) socket.timer.set(deadline);
@@ -295,7 +358,15 @@ export class TcpLayer {
 
   #forget(socket: TcpSocket): void {
     socket.timer.cancel();
-    this.#sockets.remove(socket);
+    if (this.#sockets.remove(socket)) this.#ports.free(socket.local, socket.remote);
+  }
+
+  /** In TIME-WAIT a few numbers stand for the socket (`tcp_time_wait`); its program, should it still hold it, has nothing more to do with it. */
+  #rest(socket: TcpSocket, timeWait: TimeWait): void {
+    const { local, remote } = socket;
+    if (this.#timeWaits.count >= this.settings.mostTimeWaits) return this.#forget(socket);
+    socket.timer.cancel();
+    if (this.#sockets.remove(socket)) this.#timeWaits.add(local, remote, timeWait);
   }
 
   /** As Linux: a counter for each connection; 0 where no full socket stands behind the segment, for SYN-ACK and in TIME-WAIT. */

@@ -34,6 +34,7 @@ interface Form {
 const MOST = 2 ** 31 - 1;
 const FLAG = whole("0 or 1", 0, 1);
 const SECONDS = whole("seconds", 0, MOST);
+const TIME_WAIT_REUSES = ["off", "on", "loopback"] as const;
 const REVERSE_PATH_FILTERS = ["off", "strict", "loose"] as const;
 /** tcp_rmem's first value, the least a socket has under memory pressure, of which there is none here. */
 const LEAST_BUFFER = 4096;
@@ -99,6 +100,12 @@ function tcpSysctls(): Sysctl[] {
       (text) => ms(Number(text)),
     ]),
     ofTcp("fin_timeout", SECONDS, ["finTimeout", (value) => String(toSeconds(value)), (text) => seconds(Number(text))]),
+    ofTcp("max_tw_buckets", whole("a number", 0, MOST), ["mostTimeWaits", String, Number]),
+    ofTcp("tw_reuse", whole("0 (off), 1 (on) or 2 (on loopback)", 0, 2), [
+      "timeWaitReuse",
+      (value) => String(TIME_WAIT_REUSES.indexOf(value)),
+      (text) => TIME_WAIT_REUSES[Number(text)] ?? "off",
+    ]),
     ofTcp("invalid_ratelimit", whole("milliseconds", 0, MOST), [
       "challengeInterval",
       (value) => String(toMs(value)),

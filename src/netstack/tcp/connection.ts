@@ -11,7 +11,7 @@ import { sendRoom } from "./send-buffer.ts";
 import { type Seq, seq, seqDiff } from "./seq.ts";
 import { isSynchronized, type State } from "./state.ts";
 import { finish, move, newTcb, type Tcb, type TcpConnectionOptions } from "./tcb.ts";
-import { reopenSequence, waitForFin } from "./time-wait.ts";
+import { reopenSequence, type TimeWait, timeWaitOf, waitForFin } from "./time-wait.ts";
 import { handleTimeouts } from "./timeout.ts";
 import { earlier } from "./timers.ts";
 import { currentTimeout } from "./transmission-timer.ts";
@@ -256,7 +256,13 @@ export class TcpConnection {
    * {@link TcpListener.receive}, after which the owner forgets this connection.
    */
   reopenSequence(segment: Segment): Seq | undefined {
-    return reopenSequence(this.#tcb, segment);
+    return this.state === "time-wait" ? reopenSequence(timeWaitOf(this.#tcb), segment) : undefined;
+  }
+
+  /** What the owner may keep in place of a connection in TIME-WAIT that has nothing more to be read and sent; `undefined` before. */
+  get timeWait(): TimeWait | undefined {
+    const tcb = this.#tcb;
+    return tcb.state === "time-wait" && this.readable === 0 ? timeWaitOf(tcb) : undefined;
   }
 
   get info(): TcpInfo {

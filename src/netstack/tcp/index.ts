@@ -38,4 +38,5 @@ export { isAfter, isBefore, type Seq, seq, seqAdd, seqDiff } from "./seq.ts";
 export { type BufferLimits, type KeepAlive, LINUX_TCP, type TcpSettings } from "./settings.ts";
 export { isSynchronized, nextState, type State, type StateEvent } from "./state.ts";
 export type { TcpConnectionOptions } from "./tcb.ts";
+export { hearInTimeWait, reopenSequence, type TimeWait, type TimeWaitAnswer } from "./time-wait.ts";
 export type { CloseReason, TcpUpcalls } from "./upcalls.ts";

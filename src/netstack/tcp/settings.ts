@@ -52,6 +52,10 @@ export interface TcpSettings {
   readonly finTimeout: Duration;
   /** TCP_TIMEWAIT_LEN */
   readonly timeWait: Duration;
+  /** tcp_max_tw_buckets: connections in TIME-WAIT that a host keeps; further ones end at once. */
+  readonly mostTimeWaits: number;
+  /** tcp_tw_reuse: a connection of ours may use endpoints again that are in TIME-WAIT for a second. */
+  readonly timeWaitReuse: "off" | "on" | "loopback";
   /** tcp_invalid_ratelimit: challenge ACKs (RFC 5961 §7) and answers to segments outside the window are at least so far apart. */
   readonly challengeInterval: Duration;
   /** Probes for connections that do not choose themselves; off when `undefined`. */
@@ -79,6 +83,8 @@ export const LINUX_TCP: TcpSettings = {
   delayedAck: ms(40),
   finTimeout: seconds(60),
   timeWait: seconds(60),
+  mostTimeWaits: 131_072,
+  timeWaitReuse: "loopback",
   challengeInterval: ms(500),
   keepAlive: undefined,
 };

@@ -14,6 +14,7 @@ import { SendQueue } from "./send-queue.ts";
 import { type Seq, seq } from "./seq.ts";
 import type { KeepAlive, TcpSettings } from "./settings.ts";
 import { nextState, type State, type StateEvent } from "./state.ts";
+import { successorSequence, type TimeWait } from "./time-wait.ts";
 import { type ConnectionTimer, disarm, idleTimer } from "./timers.ts";
 import type { Train } from "./train.ts";
 import type { CloseReason } from "./upcalls.ts";
@@ -179,11 +180,14 @@ export interface TcpConnectionOptions {
   readonly keepAlive?: KeepAlive;
   /** Added to the clock for timestamps; drawn when left out. */
   readonly timestampOffset?: number;
+  /** The connection in TIME-WAIT whose endpoints are used again (`tcp_twsk_unique`). */
+  readonly successorOf?: TimeWait;
 }
 
 export function newTcb(options: TcpConnectionOptions): Tcb {
   const { random, settings, now, mtu } = options;
-  const iss = seq(random.u32());
+  const before = options.successorOf;
+  const iss = before === undefined ? seq(random.u32()) : successorSequence(before);
   const control = settings.congestion === "cubic" ? Cubic : Reno;
   return {
     state: "closed",
@@ -198,8 +202,8 @@ export function newTcb(options: TcpConnectionOptions): Tcb {
     rcv: newReceiveSpace(settings, mtu),
     timestamps: {
       on: settings.timestamps,
-      offset: options.timestampOffset ?? random.u32(),
-      recent: 0,
+      offset: options.timestampOffset ?? before?.stampOffset ?? random.u32(),
+      recent: before?.stampRecent ?? 0,
       recentAt: now,
       echo: 0,
     },
@@ -318,7 +322,12 @@ function release(tcb: Tcb): void {
 
 /** The clock of timestamps: one tick a millisecond (RFC 7323 §5.4). */
 export function timestampNow(tcb: Tcb): number {
-  return (Math.floor(tcb.now / TICK) + tcb.timestamps.offset) >>> 0;
+  return timestampAt(tcb.now, tcb.timestamps.offset);
+}
+
+/** That clock for an `offset`. */
+export function timestampAt(now: Time, offset: number): number {
+  return (Math.floor(now / TICK) + offset) >>> 0;
 }
 
 const TICK = 1e6;
