@@ -29,9 +29,7 @@ export async function run(given: string, flags: RunFlags, io: CommandIo): Promis
       watch.doing = `step ${step.number} of ${scenario.steps.length}`;
       if (flags.json !== true) printing.step(step);
     },
-    onRepeat: (step, done) => {
-      watch.goesOn(`step ${step.number} of ${scenario.steps.length}, ${done} times`);
-    },
+    onRepeat: (_, done, times) => watch.repeated(done, times),
     onResult: (step, result) => {
       if (flags.json !== true) printing.result(step, result);
     },

@@ -9,6 +9,8 @@ const LONGEST_RUN_MS = 600_000;
 /** How often signals are let in. */
 const BREATH_MS = 50;
 const PROGRESS_AFTER_MS = 1000;
+/** Of a terminal whose width is not known. */
+const MOST_COLUMNS = 200;
 
 /** Keeps an eye on a run from outside: Ctrl-C, progress on a terminal once it takes long, and an end to what does not end. */
 export class RunWatch {
@@ -18,8 +20,9 @@ export class RunWatch {
   #lastStep: number;
   #lastBreath: number;
   #shown = false;
-  /** What is being done, for the progress line. */
-  doing = "";
+  /** Of a command that is repeated. */
+  #repetition: { done: number; readonly times: number; readonly began: number } | undefined;
+  #doing = "";
 
   constructor(io: CommandIo) {
     this.#io = io;
@@ -28,9 +31,21 @@ export class RunWatch {
     this.#lastBreath = this.#began;
   }
 
-  /** There is progress: one of many repetitions is done. */
-  goesOn(doing: string): void {
-    this.doing = doing;
+  /** What is being done, for the progress line. */
+  get doing(): string {
+    const { done, times } = this.#repetition ?? {};
+    return done === undefined ? this.#doing : `${this.#doing}, ${grouped(done)} of ${grouped(times ?? 0)} done`;
+  }
+
+  set doing(doing: string) {
+    this.#doing = doing;
+    this.#repetition = undefined;
+  }
+
+  /** There is progress: so many of a command's repetitions are done. */
+  repeated(done: number, times: number): void {
+    if (this.#repetition === undefined) this.#repetition = { done, times, began: this.#io.now() };
+    else this.#repetition.done = done;
     this.#lastStep = this.#lastBreath;
   }
 
@@ -59,6 +74,27 @@ export class RunWatch {
     this.#shown = true;
     const { simulator } = lab.network;
     const virtual = (simulator.now() / 1e9).toFixed(1);
-    this.#io.err(`\r\x1b[K${this.doing}: ${virtual} s of virtual time, ${simulator.events} events`);
+    const line = `${this.doing}${this.#pace()}: ${virtual} s of virtual time, ${simulator.events} events`;
+    // What does not fit into one line cannot be taken away again.
+    this.#io.err(`\r\x1b[K${line.slice(0, (this.#io.columns ?? MOST_COLUMNS) - 1)}`);
   }
+
+  /** How quickly repetitions are done, and when all will be. */
+  #pace(): string {
+    const { done, times, began } = this.#repetition ?? { done: 0, times: 0, began: 0 };
+    const perSecond = (done / (this.#lastBreath - began)) * 1000;
+    if (done === 0 || !Number.isFinite(perSecond)) return "";
+    return `, ${grouped(Math.round(perSecond))} a second, ${minutes((times - done) / perSecond)} left`;
+  }
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+/** `3 min 07 s` */
+function minutes(given: number): string {
+  const whole = Math.ceil(given);
+  if (whole < 60) return `${whole} s`;
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
 }

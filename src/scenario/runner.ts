@@ -25,8 +25,8 @@ export interface RunOptions {
   readonly onEvent?: PacketEventReader;
   /** Told before a step begins. */
   readonly onStep?: (step: Step) => void;
-  /** Told before each run of a command that is repeated a number of times: how many are done. */
-  readonly onRepeat?: (step: Step, done: number) => void;
+  /** Told before each run of a command that is repeated a number of times: how many of them are done. */
+  readonly onRepeat?: (step: Step, done: number, times: number) => void;
   /** Told after each command. */
   readonly onResult?: (step: Step, result: StepResult) => void;
   /** What time 0 is, in nanoseconds since 1970; a fixed date when left out, so that captures repeat. */
@@ -171,7 +171,7 @@ export class ScenarioRun {
     const host = this.#whoRuns(step);
     const tally = new OutcomeTally((outcome) => compareOutcome(step.expect, outcome, 0));
     for (let done = 0; done < times; done++) {
-      this.#options.onRepeat?.(step, done);
+      this.#options.onRepeat?.(step, done, times);
       // One run may be over long before advance() would let anybody in.
       await this.#options.pause?.(this.lab);
       const next = after(simulator.now(), every);

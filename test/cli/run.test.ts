@@ -309,4 +309,30 @@ describe("natscope run and the clock on the wall", () => {
       expect((await natscope(["run", lab], { now: racingClock() })).err).toBe("");
     });
   });
+
+  it("tells of a command that is repeated how many are done, how quickly, and how long it will take; and where it was interrupted", async () => {
+    await inDirectory(async (directory) => {
+      const lab = join(directory, "lab.yaml");
+      writeFileSync(lab, SAMPLE.replace("run: curl -s www", "run: curl -s www\n    repeat: 2000"));
+      const { err } = await natscope(["run", lab], { now: racingClock(), showsProgress: true });
+      expect(err).toMatch(
+        /step 1 of 1, [1-9]\d* of 2,000 done, \d+ a second, \d+ min \d\d s left: \d+\.\d s of virtual time/,
+      );
+      let breaths = 0;
+      const isInterrupted = async (): Promise<boolean> => ++breaths > 5;
+      const { code, out } = await natscope(["run", lab], { now: racingClock(), isInterrupted });
+      expect(code).toBe(130);
+      expect(out.split("\n").at(-2)).toMatch(/^interrupted at step 1 of 1, \d+ of 2,000 done$/);
+    });
+  });
+
+  it("keeps the progress line within the terminal's width", async () => {
+    await inDirectory(async (directory) => {
+      const lab = join(directory, "lab.yaml");
+      writeFileSync(lab, SAMPLE.replace("run: curl -s www", "run: curl -s www\n    repeat: 100"));
+      const { err } = await natscope(["run", lab], { now: racingClock(), showsProgress: true, columns: 30 });
+      const lines = err.split("\r\x1b[K");
+      expect(Math.max(...lines.map(({ length }) => length))).toBe(29);
+    });
+  });
 });
