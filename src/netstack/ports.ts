@@ -41,7 +41,7 @@ export class CrowdedPorts {
     { from, remote, isFree }: { from: number; remote: TcpEndpoint; isFree: (port: number) => boolean },
   ): number | undefined {
     const crowd = this.#find(from, remote);
-    if (crowd !== undefined) return chooseLocalPort(sysctls, random, (port) => !crowd.has(port) && isFree(port));
+    if (crowd !== undefined) return crowd.choose(sysctls, random, isFree);
     let tried = 0;
     const chosen = chooseLocalPort(sysctls, random, (port) => {
       tried += 1;
@@ -78,11 +78,14 @@ export class CrowdedPorts {
   }
 }
 
+/** Every second port of a word of 32. */
+const EVEN_PORTS = 0x55555555;
+
 /** The ports taken between a local address and a remote: a bit each. */
 class Crowd {
   readonly #from: number;
   readonly #remote: TcpEndpoint;
-  readonly #bits = new Uint8Array(PORTS / 8);
+  readonly #words = new Int32Array(PORTS / 32);
   #count = 0;
 
   constructor(from: number, remote: TcpEndpoint) {
@@ -98,19 +101,54 @@ class Crowd {
     return this.#from === from && this.#remote.port === remote.port && this.#remote.address === remote.address;
   }
 
-  has(port: number): boolean {
-    return ((this.#bits[port >> 3] as number) & (1 << (port & 7))) !== 0;
+  /** {@link chooseLocalPort}, 16 ports at a time. */
+  choose(sysctls: Sysctls, random: Random, isFree: (port: number) => boolean): number | undefined {
+    const [low, high] = sysctls.localPorts;
+    const count = high - low + 1;
+    const begin = random.below(count) & ~1;
+    for (const parity of [0, 1]) {
+      const first = low + begin + parity;
+      const found = this.#search(first, high, isFree) ?? this.#search(low + (count & 1) + parity, first - 1, isFree);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   add(port: number): void {
-    if (this.has(port)) return;
-    this.#bits[port >> 3] = (this.#bits[port >> 3] as number) | (1 << (port & 7));
+    if (this.#has(port)) return;
+    this.#flip(port);
     this.#count += 1;
   }
 
   delete(port: number): void {
-    if (!this.has(port)) return;
-    this.#bits[port >> 3] = (this.#bits[port >> 3] as number) & ~(1 << (port & 7));
+    if (!this.#has(port)) return;
+    this.#flip(port);
     this.#count -= 1;
+  }
+
+  /** The first free one of every second port from `first` to `last`. */
+  #search(first: number, last: number, isFree: (port: number) => boolean): number | undefined {
+    const parity = first & 1;
+    for (let from = first; from <= last; ) {
+      const above = -1 << (from & 31);
+      const free = ~(this.#words[from >> 5] as number) & (EVEN_PORTS << parity) & above;
+      if (free === 0) {
+        from = (from & ~31) + 32 + parity;
+        continue;
+      }
+      const port = (from & ~31) + 31 - Math.clz32(free & -free);
+      if (port > last) return undefined;
+      if (isFree(port)) return port;
+      from = port + 2;
+    }
+    return undefined;
+  }
+
+  #has(port: number): boolean {
+    return ((this.#words[port >> 5] as number) & (1 << (port & 31))) !== 0;
+  }
+
+  #flip(port: number): void {
+    this.#words[port >> 5] = (this.#words[port >> 5] as number) ^ (1 << (port & 31));
   }
 }
