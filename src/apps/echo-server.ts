@@ -18,6 +18,7 @@ export interface EchoServerOptions {
   readonly proxyProtocol?: "required" | "none";
 }
 
+const ENCODER = new TextEncoder();
 /** What the two images were built with: nginx and its Lua module. */
 const BUILT_WITH = {
   "1.4": { nginx: "1.10.0", lua: "10001" },
@@ -40,7 +41,7 @@ function answer14(lua: string): (exchange: HttpExchange) => HttpAnswer {
     status: 200,
     headers: [["Content-Type", "text/plain"]],
     // Each `ngx.say` of its Lua code becomes a chunk; nginx gathers them into one write.
-    body: echoPage14(exchange, server).map((piece) => new TextEncoder().encode(piece)),
+    body: echoPage14(exchange, server).map((piece) => ENCODER.encode(piece)),
   });
 }
 
@@ -52,6 +53,6 @@ function answer110(lua: string, pod: PodInformation): (exchange: HttpExchange) =
       ["Content-Type", "text/plain"],
       ["Server", "echoserver"],
     ],
-    body: [new TextEncoder().encode(echoPage110(exchange, server, pod))],
+    body: [ENCODER.encode(echoPage110(exchange, server, pod))],
   });
 }

@@ -1,3 +1,5 @@
+const DECODER = new TextDecoder();
+
 /** Bytes that a process wrote, in pieces. Whoever appends bounds the length. */
 export class OutputBuffer {
   readonly #pieces: Uint8Array[] = [];
@@ -26,6 +28,6 @@ export class OutputBuffer {
 
   /** The bytes read as UTF-8; broken sequences become U+FFFD. */
   text(): string {
-    return new TextDecoder().decode(this.bytes());
+    return DECODER.decode(this.bytes());
   }
 }

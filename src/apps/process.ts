@@ -28,6 +28,7 @@ export type Program = (process: Process) => void;
 
 /** Most bytes a process may write to stdout and stderr together. */
 const OUTPUT_LIMIT = 16 * 1024 * 1024;
+const ENCODER = new TextEncoder();
 /** 128 + SIGXFSZ, 128 + SIGKILL: what a shell reports for a process that a signal ended. */
 const EXIT_TOO_MUCH_OUTPUT = 153;
 const EXIT_KILLED = 137;
@@ -140,10 +141,10 @@ export class Process {
 
   #writeTo(buffer: OutputBuffer, output: string | Uint8Array): void {
     if (this.#exitCode !== undefined) return;
-    const bytes = typeof output === "string" ? new TextEncoder().encode(output) : output.slice();
+    const bytes = typeof output === "string" ? ENCODER.encode(output) : output.slice();
     if (this.#stdout.length + this.#stderr.length + bytes.length <= OUTPUT_LIMIT) return buffer.append(bytes);
     if (this.#exiting) return;
-    this.#stderr.append(new TextEncoder().encode(`${this.argv[0]}: more than 16 MiB of output\n`));
+    this.#stderr.append(ENCODER.encode(`${this.argv[0]}: more than 16 MiB of output\n`));
     this.exit(EXIT_TOO_MUCH_OUTPUT);
   }
 }

@@ -62,13 +62,15 @@ function failWith(process: Process, fault: CommandLineFault): void {
 /** Runs the steps of one line, one after the other, as children of `process`. */
 class Shell {
   readonly #process: Process;
-  readonly #variables: Map<string, string>;
+  /** The host's, of which a cluster of 10,000 Services has 30,000: copied only when one is set. */
+  #variables: ReadonlyMap<string, string>;
+  #own: Map<string, string> | undefined;
   #steps = 0;
   #lastCode = 0;
 
   constructor(process: Process) {
     this.#process = process;
-    this.#variables = new Map(process.host.environment);
+    this.#variables = process.host.environment;
   }
 
   run(list: CommandList): void {
@@ -96,6 +98,11 @@ class Shell {
     }
   }
 
+  #set(name: string, value: string): void {
+    this.#own ??= new Map(this.#variables);
+    this.#variables = this.#own.set(name, value);
+  }
+
   #isDue(item: ListItem): boolean {
     return item.when === "always" || (item.when === "after-success") === (this.#lastCode === 0);
   }
@@ -103,7 +110,7 @@ class Shell {
   #runStep(step: Step, done: () => void): void {
     switch (step.kind) {
       case "assignment":
-        this.#variables.set(step.variable, expandWhole(step.value, this.#variables));
+        this.#set(step.variable, expandWhole(step.value, this.#variables));
         this.#lastCode = 0;
         return done();
       case "for": {
@@ -117,7 +124,7 @@ class Shell {
 
   #runLoop(variable: string, items: readonly string[], body: CommandList, done: () => void): void {
     for (const [index, item] of items.entries()) {
-      this.#variables.set(variable, item);
+      this.#set(variable, item);
       const rest = items.slice(index + 1);
       const goOn = (): void => this.#runLoop(variable, rest, body, done);
       if (!endsAtOnce((finish) => this.#runList(body, 0, finish), goOn)) return;

@@ -159,7 +159,7 @@ export function parseCurlArguments(args: readonly string[]): CurlOptions | CurlU
   if ("usage" in numbers) return numbers;
   const data = readData(given);
   if (typeof data === "object") return data;
-  return { ...numbers, ...readTexts(given), urls, data };
+  return { ...readTexts(given), ...numbers, urls, data };
 }
 
 /** Whether {@link parseCurlArguments} found fault with the arguments. */

@@ -15,6 +15,7 @@ import { mayRetry, retryWarning } from "./retry.ts";
 import { type CurlUrl, parseCurlUrl, resolveLocation } from "./url.ts";
 import { formatWriteOut } from "./write-out.ts";
 
+const ENCODER = new TextEncoder();
 const CONNECT_TIMEOUT = seconds(300);
 const LONGEST_RETRY_DELAY = 600;
 
@@ -151,9 +152,9 @@ export class CurlRun {
     this.#stage = { kind: "transferring", cancel: () => exchange.cancel(), progress: () => exchange.progress };
     const lines = requestLines(request, options);
     for (const line of [...lines, ""]) this.#verbose("> ", line);
-    const bytes = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n${request.body ?? ""}`);
+    const bytes = ENCODER.encode(`${lines.join("\r\n")}\r\n\r\n${request.body ?? ""}`);
     this.#report.requestBytes += bytes.length;
-    this.#report.uploaded = new TextEncoder().encode(request.body ?? "").length;
+    this.#report.uploaded = ENCODER.encode(request.body ?? "").length;
     this.#report.mark("preTransfer", this.#now());
     if (options.proxyHeader && age === "new") socket.write(proxyPreface(socket, (bits) => formatIpv4(ipv4(bits))));
     exchange.begin(request.method, bytes);

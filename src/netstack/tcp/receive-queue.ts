@@ -1,7 +1,7 @@
 import type { SackBlock } from "../wire/tcp-options.ts";
 import { isAfter, isBefore, type Seq, seqAdd, seqDiff, seqMax, seqMin } from "./seq.ts";
 
-const SMALLEST_CAPACITY = 4096;
+const SMALLEST_CAPACITY = 1024;
 /** An empty queue gives a store larger than this back. */
 const KEPT_CAPACITY = 131_072;
 /** Pieces between gaps; a peer that sends single bytes must not make us keep a list as long as the window. */

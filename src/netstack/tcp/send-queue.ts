@@ -1,6 +1,6 @@
 import { type Seq, seq, seqAdd, seqDiff } from "./seq.ts";
 
-const SMALLEST_CAPACITY = 4096;
+const SMALLEST_CAPACITY = 1024;
 /** An empty queue gives a store larger than this back. */
 const KEPT_CAPACITY = 131_072;
 
