@@ -256,7 +256,10 @@ export interface StepForm {
   readonly show?: string;
   readonly run?: string;
   readonly on?: string;
-  readonly repeat?: "nodes" | number | { readonly times: number; readonly every?: Duration };
+  readonly repeat?:
+    | "nodes"
+    | number
+    | { readonly times: number; readonly every?: Duration; readonly parallel?: number };
   readonly timeout?: Duration;
   readonly kubectl?: string;
   readonly apply?: string;

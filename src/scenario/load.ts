@@ -9,7 +9,7 @@ import {
 } from "../kube/index.ts";
 import { type Cidr, formatCidr, formatIpv4, type InterfaceAddress } from "../netstack/index.ts";
 import { type LinkImpairments, VXLAN_OVERHEAD } from "../nodes/index.ts";
-import { type Impairments, Random, seconds } from "../sim/index.ts";
+import { type Impairments, ms, Random, seconds } from "../sim/index.ts";
 import { aliasesOf, checkReferences, clustersOf, interfaceNames, namesIn } from "./check-references.ts";
 import { checkSteps } from "./check-steps.ts";
 import { ConfigError } from "./config-error.ts";
@@ -57,6 +57,8 @@ export interface ScenarioSource {
 
 const DEFAULT_MTU = 1500;
 const DEFAULT_TIMEOUT = seconds(300);
+/** What a shell takes to start a program: a loop has 200 connections a second, and a client that closes first never runs out of ports. */
+const PROGRAM_START = ms(5);
 /** kube-proxy's default for `--iptables-min-sync-period`. */
 const MIN_SYNC_PERIOD = seconds(1);
 
@@ -360,8 +362,8 @@ function impairmentsOf({ in: towards, out: away, ...both }: LinkForm): LinkImpai
 
 function repetitionOf(form: NonNullable<StepForm["repeat"]>): "nodes" | Repetition {
   if (form === "nodes") return form;
-  const { times, every = seconds(0) } = typeof form === "number" ? { times: form } : form;
-  return { times, every };
+  const { times, every = PROGRAM_START, parallel = 1 } = typeof form === "number" ? { times: form } : form;
+  return { times, every, parallel };
 }
 
 function expectationOf({ expect = {} }: StepForm): Expectation {

@@ -200,11 +200,13 @@ export type Step = StepBase &
     | { readonly kind: "links"; readonly links: readonly LinkChange[] }
   );
 
-/** A command that is run many times, one run after the other. */
+/** A command that is run many times. */
 export interface Repetition {
   readonly times: number;
-  /** From one beginning to the next, where the command does not take longer. */
+  /** From one beginning to the next, where there are not `parallel` runs under way. */
   readonly every: Duration;
+  /** So many at once. */
+  readonly parallel: number;
 }
 
 /** What a step is expected to show. */

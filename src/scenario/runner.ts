@@ -1,8 +1,9 @@
-import { runCommand } from "../apps/index.ts";
+import { type ProgramHost, runCommand } from "../apps/index.ts";
 import type { PacketEventReader } from "../netstack/index.ts";
 import type { Cluster, Host, NetworkOptions } from "../nodes/index.ts";
-import { after, between, type Duration, seconds } from "../sim/index.ts";
+import { after, between, type Duration, seconds, type Time } from "../sim/index.ts";
 import { realPoint } from "./aliases.ts";
+import { CommandsUnderWay, outcomeOf, outcomeOfStopped } from "./commands-under-way.ts";
 import { ConfigError } from "./config-error.ts";
 import { type CommandOutcome, compareOutcome } from "./expectation.ts";
 import { applyObjects, runKubectl } from "./kubectl-step.ts";
@@ -42,8 +43,6 @@ const LONGEST_ECHO = seconds(60);
 /** How long a command of kubectl's waits for kube-proxy: no more than any sensible minSyncPeriod. */
 const LONGEST_SYNC = seconds(600);
 const EVENTS_BETWEEN_PAUSES = 1000;
-/** The exit code of timeout(1). */
-const EXIT_TIMED_OUT = 124;
 
 /** A scenario's run in virtual time. The same scenario with the same seed does the same, to the byte. */
 export class ScenarioRun {
@@ -165,20 +164,32 @@ export class ScenarioRun {
   }
 
   /** Of many runs, those that came out alike are one result. */
-  async #runMany(step: RunStep, { times, every }: Repetition): Promise<Performed[]> {
+  async #runMany(step: RunStep, { times, every, parallel }: Repetition): Promise<Performed[]> {
     const { simulator } = this.lab.network;
     const variables = stepVariables(this.lab.clusters.values());
     const host = this.#whoRuns(step);
+    const program = programHost(host, variables);
     const tally = new OutcomeTally((outcome) => compareOutcome(step.expect, outcome, 0));
-    for (let done = 0; done < times; done++) {
-      this.#options.onRepeat?.(step, done, times);
+    const underWay = new CommandsUnderWay(step.timeout);
+    let next = simulator.now();
+    for (let begun = 0; begun < times || underWay.count > 0; ) {
+      this.#options.onRepeat?.(step, begun - underWay.count, times);
       // One run may be over long before advance() would let anybody in.
       await this.#options.pause?.(this.lab);
-      const next = after(simulator.now(), every);
-      tally.add(await this.#runCommand(step, host, variables));
-      const rest = between(simulator.now(), next);
-      if (rest > 0 && done + 1 < times) await this.#wait(rest);
+      const now = simulator.now();
+      const mayBegin = begun < times && underWay.count < parallel;
+      if (mayBegin && now >= next) {
+        underWay.add(runCommand(program, step.run), now);
+        begun += 1;
+        next = after(now, every);
+      } else {
+        const end = Math.min(mayBegin ? next : Number.POSITIVE_INFINITY, underWay.deadline) as Time;
+        await this.#advanceTo(() => underWay.hasEnded, end);
+        underWay.stopLate(simulator.now());
+      }
+      for (const outcome of underWay.takeEnded()) tally.add(outcome);
     }
+    await this.#settle();
     const run = fillIn(step.run, variables);
     return tally.list().map(({ outcome, unmet, times: count }) => {
       return { from: host.name, run, times: count, ...outcome, unmet };
@@ -186,16 +197,11 @@ export class ScenarioRun {
   }
 
   async #runCommand(step: RunStep, host: Host, variables: ReadonlyMap<string, string>): Promise<CommandOutcome> {
-    const { name, stack, resolver, interfaceIndexes, commands } = host;
-    const environment = new Map([...host.environment, ...variables]);
-    const process = runCommand({ name, stack, resolver, environment, interfaceIndexes, commands }, step.run);
+    const process = runCommand(programHost(host, variables), step.run);
     const ended = await this.#advance(() => process.exitCode !== undefined, step.timeout);
     if (!ended) process.kill();
     await this.#settle();
-    const { stdout, stderr, exitCode = EXIT_TIMED_OUT } = process;
-    if (ended) return { exitCode, stdout, stderr };
-    const complaint = `natscope: stopped: it had not ended after ${formatDuration(step.timeout)} of virtual time\n`;
-    return { exitCode: EXIT_TIMED_OUT, stdout, stderr: stderr + complaint };
+    return ended ? outcomeOf(process) : outcomeOfStopped(process, step.timeout);
   }
 
   /** What the change makes of the network happens at once; frames it sends, such as of pods that come up, arrive before the step ends. */
@@ -252,6 +258,12 @@ export class ScenarioRun {
     await this.#advance(() => simulator.inFlight === 0, LONGEST_ECHO);
   }
 
+  /** Lets time pass until `done`, but no longer than to `end`. */
+  async #advanceTo(done: () => boolean, end: Time): Promise<void> {
+    const { simulator } = this.lab.network;
+    if (!(await this.#advance(done, between(simulator.now(), end)))) simulator.runTo(end);
+  }
+
   /** Lets time pass until `done`; false when nothing more happens or `limit` is over before that. */
   async #advance(done: () => boolean, limit: Duration): Promise<boolean> {
     const { simulator } = this.lab.network;
@@ -268,5 +280,12 @@ export class ScenarioRun {
 
 type RunStep = Extract<Step, { kind: "run" }>;
 type Performed = Omit<StepResult, "number" | "name" | "ok">;
+
+/** What a command on a host runs in. */
+function programHost(host: Host, variables: ReadonlyMap<string, string>): ProgramHost {
+  const { name, stack, resolver, interfaceIndexes, commands } = host;
+  const environment = new Map([...host.environment, ...variables]);
+  return { name, stack, resolver, environment, interfaceIndexes, commands };
+}
 
 const SUCCESS: CommandOutcome = { exitCode: 0, stdout: "", stderr: "" };

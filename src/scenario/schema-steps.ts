@@ -93,6 +93,7 @@ const restoreSchema: z.ZodType<RestoreForm> = z.strictObject(
 
 /** A run that has no end is of no use to anybody. */
 const MOST_TIMES = 100_000_000;
+const MOST_PARALLEL = 10_000;
 const timesSchema = integerSchema("a number", 1, MOST_TIMES);
 
 const repeatSchema: z.ZodType<NonNullable<StepForm["repeat"]>> = z.union(
@@ -101,10 +102,15 @@ const repeatSchema: z.ZodType<NonNullable<StepForm["repeat"]>> = z.union(
     timesSchema,
     z.strictObject({
       times: timesSchema,
-      every: durationSchema.describe("From one beginning to the next, in virtual time").exactOptional(),
+      every: durationSchema
+        .describe("From one beginning to the next, in virtual time; 5ms when left out")
+        .exactOptional(),
+      parallel: integerSchema("a number", 1, MOST_PARALLEL)
+        .describe("So many may be under way at once; 1 when left out")
+        .exactOptional(),
     }),
   ],
-  { error: () => "nodes, a number of times, or { times: 1000, every: 5ms }" },
+  { error: () => "nodes, a number of times, or { times: 1000, every: 5ms, parallel: 10 }" },
 );
 
 export const stepSchema: z.ZodType<StepForm> = z
@@ -115,7 +121,7 @@ export const stepSchema: z.ZodType<StepForm> = z
       run: textSchema.describe("A command line, with $NODES, $NODE, $NODEPORT and pipes into grep").exactOptional(),
       on: textSchema.describe("The host, router, node or pod that runs it").exactOptional(),
       repeat: repeatSchema
-        .describe("nodes: once for each node, as $NODE; or a number, or { times: 1000, every: 5ms }")
+        .describe("nodes: once for each node, as $NODE; or a number, or { times: 1000, every: 5ms, parallel: 10 }")
         .exactOptional(),
       timeout: durationSchema.describe("How long it may take, in virtual time; 5m when left out").exactOptional(),
       kubectl: textSchema.describe("kubectl's arguments").exactOptional(),

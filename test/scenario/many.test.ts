@@ -43,6 +43,13 @@ function run(steps: string): Promise<RunResult> {
   return new ScenarioRun(load(LAB + steps), { seed: 1 }).run();
 }
 
+/** Milliseconds of virtual time that a step takes. */
+async function timeOf(step: string): Promise<number> {
+  const scenarioRun = new ScenarioRun(load(`${LAB}  - ${step}\n`), { seed: 1 });
+  await scenarioRun.run();
+  return scenarioRun.lab.network.simulator.now() / 1e6;
+}
+
 function complaints(text: string): readonly string[] {
   try {
     load(text);
@@ -128,6 +135,36 @@ describe("repeat: NUMBER", () => {
     const { steps } = await lab.run();
     expect(steps).toMatchObject([{ times: 4, stdout: "hello\n" }]);
     expect(lab.lab.network.simulator.now()).toBe(30_000_000);
+  });
+
+  it("begins one every 5 ms when nothing is said, as quickly as a shell starts programs", async () => {
+    expect(await timeOf("{ run: echo hello, on: client, repeat: 11 }")).toBe(50);
+  });
+
+  it("has as many under way at once as `parallel` says, one when nothing is said", async () => {
+    const sleeps = (more: string): string => `{ run: sleep 1, on: client, repeat: { times: 6, every: 1ms${more} } }`;
+    expect(await timeOf(sleeps(""))).toBe(6000);
+    // Three begin at 0, 1 and 2 ms; each of the others when one of them has ended.
+    expect(await timeOf(sleeps(", parallel: 3"))).toBe(2002);
+    expect(await timeOf(sleeps(", parallel: 100"))).toBe(1005);
+  });
+
+  it("stops each run that takes too long, whatever others are under way", async () => {
+    const step = `{ run: "sleep 9", on: client, timeout: 1s, repeat: { times: 4, every: 300ms, parallel: 3 } }`;
+    const { steps } = await run(`  - ${step}\n`);
+    expect(steps).toMatchObject([
+      { times: 4, exitCode: 124, stderr: "natscope: stopped: it had not ended after 1s of virtual time\n" },
+    ]);
+    // The fourth begins when the first has been stopped.
+    expect(await timeOf(step)).toBe(2000);
+  });
+
+  it("tells how many are done", async () => {
+    const told: string[] = [];
+    const scenario = load(`${LAB}  - { run: sleep 1, on: client, repeat: { times: 4, every: 0s, parallel: 2 } }\n`);
+    const onRepeat = (_: unknown, done: number, times: number): void => void told.push(`${done}/${times}`);
+    await new ScenarioRun(scenario, { seed: 1, onRepeat }).run();
+    expect([...new Set(told)]).toEqual(["0/4", "1/4", "2/4", "3/4"]);
   });
 
   it("holds what is expected against every run", async () => {
