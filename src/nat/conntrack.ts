@@ -11,7 +11,7 @@ import { Field, RECORD_SHIFT, Status, word } from "./flow-record.ts";
 import { FlowTable, NOT_FOUND, ORIGINAL, REPLY } from "./flow-table.ts";
 import { TCP_STATE_NAMES } from "./tcp-states.ts";
 import { findQuoted, isIcmpAboutOther, isIcmpFaulty, mayIcmpBegin } from "./track-icmp.ts";
-import { KEEP_TIMEOUT, TcpTracker } from "./track-tcp.ts";
+import { isClosing, KEEP_TIMEOUT, TcpTracker } from "./track-tcp.ts";
 import { beginUdp, isUdpFaulty, trackUdp } from "./track-udp.ts";
 import { directionOf, Outcome, Part, REPLY_BIT, slotOf, trackingIn, trackingOf, UNTRACKED } from "./tracking.ts";
 import { readTuple, TupleWords, tupleOf, UDP_LITE } from "./tuple.ts";
@@ -20,6 +20,8 @@ import { readTuple, TupleWords, tupleOf, UDP_LITE } from "./tuple.ts";
 const EARLY_DROP_REACH = 16;
 /** Dead entries are looked for no more often than this. */
 const SWEEP_INTERVAL: Duration = seconds(1);
+/** The kernel's round through the table (`GC_SCAN_INTERVAL_MAX`: what it comes to when entries live for minutes). */
+const ROUND: Duration = seconds(60);
 const NEVER = Number.POSITIVE_INFINITY as Time;
 /** How long a connection lives whose original tuple another one has (`nf_ct_resolve_clash_harder`). */
 const CLASH_TIMEOUT = 1;
@@ -33,6 +35,8 @@ export class Conntrack {
   readonly #settlesTranslated: boolean;
   readonly #tcp: TcpTracker;
   readonly #sweeper: Timer;
+  /** Set while the table is full. */
+  readonly #reliever: Timer;
   #nextSweep: Time = NEVER;
   readonly #tuple = new TupleWords();
   readonly #scratch = new TupleWords();
@@ -43,6 +47,7 @@ export class Conntrack {
     this.sysctls = { ...DEFAULT_CONNTRACK_SYSCTLS, ...sysctls };
     this.#tcp = new TcpTracker(this.table, this.sysctls);
     this.#sweeper = host.clock.timer(() => this.#sweep(), "protocol");
+    this.#reliever = host.clock.timer(() => this.#relieve(), "protocol");
   }
 
   /** Finds or makes the packet's connection (`nf_conntrack_in`). A packet that has one, or was taken out of tracking, is left alone. */
@@ -374,7 +379,23 @@ export class Conntrack {
       this.destroy(slot, lineage);
       return true;
     }
+    if (this.#reliever.deadline === undefined) this.#reliever.set(nextRound(now));
     return false;
+  }
+
+  /**
+   * Connections were refused since the last round: what is closing or has not been answered goes, until a twentieth of the table is free (`gc_worker` with
+   * `early_drop` set; with fewer than a hundred entries it does not).
+   */
+  #relieve(): void {
+    const enough = Math.floor(this.sysctls.max / 100) * 95;
+    for (let slot = 0; slot < this.table.bound && this.table.count >= enough && enough > 0; slot++) {
+      const status = this.table.status(slot);
+      if ((status & Status.confirmed) === 0) continue;
+      const state = word(this.table.words, (slot << RECORD_SHIFT) + Field.tcpState);
+      const mayGo = this.table.protocol(slot) === IpProtocol.tcp && isClosing(state);
+      if (mayGo || (status & Status.assured) === 0) this.destroy(slot);
+    }
   }
 
   #expire(slot: number): void {
@@ -427,4 +448,8 @@ export class Conntrack {
   #nowMs(): number {
     return Math.floor(this.#host.clock.now() / 1e6) | 0;
   }
+}
+
+function nextRound(now: Time): Time {
+  return ((Math.floor(now / ROUND) + 1) * ROUND) as Time;
 }

@@ -261,7 +261,7 @@ export class TcpTracker {
 }
 
 /** `tcp_can_early_drop`: one end has begun to close, or both have. */
-function isClosing(state: number): boolean {
+export function isClosing(state: number): boolean {
   return state >= TcpState.finWait && state <= TcpState.close;
 }
 

@@ -15,6 +15,21 @@ const HOME = "*nat\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n";
 const FORWARDING =
   "*nat\n-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.9.9:8080\n-A POSTROUTING -o eth1 -j MASQUERADE\nCOMMIT\n";
 
+/** A connection from 10.0.0.1 through MASQUERADE that stands, or has been closed by both ends. */
+function converse(box: NetfilterBox, port: number, isClosed: boolean): void {
+  const [from, to] = [`10.0.0.1:${port}`, "198.51.100.79:80"];
+  const send = (flags: string, seq: number, ack: number) => box.forward(tcpPacket({ from, to, flags, seq, ack }));
+  const answer = (flags: string, seq: number, ack: number) =>
+    box.forward(tcpPacket({ from: to, to: `203.0.113.7:${port}`, flags, seq, ack }), "eth1>eth0");
+  send("S", 100, 0);
+  answer("S.", 500, 101);
+  send(".", 101, 501);
+  if (!isClosed) return;
+  send("F.", 101, 501);
+  answer("F.", 501, 102);
+  send(".", 102, 502);
+}
+
 describe("MASQUERADE", () => {
   it("keeps the port when it is free and turns the reply back", () => {
     const box = new NetfilterBox(HOME);
@@ -89,6 +104,36 @@ describe("conntrack", () => {
     for (let port = 1; port <= 4; port++) box.forward(udpPacket({ from: `10.0.0.1:${port}`, to: "198.51.100.79:53" }));
     box.forward(udpPacket({ from: "10.0.0.1:5", to: "198.51.100.79:53" }));
     expect(box.netfilter.connections).toBeLessThanOrEqual(4);
+  });
+
+  it("never has more entries than nf_conntrack_max: what was never answered gives way, and is counted as early_drop", () => {
+    const box = new NetfilterBox(HOME, { sysctls: { max: 500 } });
+    for (let port = 1; port <= 5000; port++)
+      box.forward(udpPacket({ from: `10.0.0.1:${port}`, to: "198.51.100.79:53" }));
+    const { earlyDrop, drop } = box.netfilter.statistics;
+    expect([box.netfilter.connections, earlyDrop + drop]).toEqual([500, 4500]);
+    expect(drop).toBeLessThan(10);
+  });
+
+  it("refuses new connections while all are assured, and after the kernel's next round has a twentieth of its places free of those that were closing", () => {
+    const box = new NetfilterBox(HOME, { sysctls: { max: 200 } });
+    for (let port = 1; port <= 50; port++) converse(box, port, false);
+    for (let port = 51; port <= 200; port++) converse(box, port, true);
+    const begin = (port: number) =>
+      box.forward(tcpPacket({ from: `10.0.0.1:${port}`, to: "198.51.100.79:80" })).verdict;
+    expect([begin(201), begin(202)]).toEqual(["conntrack-table-full", "conntrack-table-full"]);
+    expect(box.netfilter.statistics).toMatchObject({ drop: 2, earlyDrop: 0 });
+    box.wait(61);
+    expect(box.netfilter.connections).toBe(189);
+    expect(box.connections().filter((line) => line.includes("ESTABLISHED"))).toHaveLength(50);
+    expect(begin(203)).toBe("accept");
+  });
+
+  it("ends nothing before its time when nobody was refused", () => {
+    const box = new NetfilterBox(HOME, { sysctls: { max: 200 } });
+    for (let port = 1; port <= 200; port++) converse(box, port, true);
+    box.wait(61);
+    expect(box.netfilter.connections).toBe(200);
   });
 
   it("knows echo by its identifier, whatever the sequence number", () => {
