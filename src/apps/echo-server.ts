@@ -1,6 +1,6 @@
 import type { Ipv4Address } from "../netstack/index.ts";
 import { echoPage14, echoPage110, type PodInformation } from "./echo-pages.ts";
-import { formatHttpDate } from "./http-date.ts";
+import { httpDate } from "./http-date.ts";
 import { type HttpAnswer, type HttpExchange, type Server, type ServerHost, serveHttp } from "./http-server.ts";
 import { nginxStyle } from "./http-styles.ts";
 
@@ -29,10 +29,10 @@ const BUILT_WITH = {
 export function echoServer(host: ServerHost, options: EchoServerOptions): Server {
   const { port = 8080, address, version, proxyProtocol = "none" } = options;
   const built = BUILT_WITH[version];
-  const date = (): string => formatHttpDate(options.startDate, host.stack.clock.now());
   const handler = version === "1.4" ? answer14(built.lua) : answer110(built.lua, options.pod);
-  const style = nginxStyle(built.nginx, date);
-  return serveHttp(host, { port, ...(address !== undefined && { address }), style, handler, proxyProtocol });
+  const style = nginxStyle(built.nginx, httpDate(options.startDate, host.stack.clock));
+  const where = { port, ...(address !== undefined && { address }) };
+  return serveHttp(host, { ...where, style, handler, proxyProtocol, isRepeatable: true });
 }
 
 function answer14(lua: string): (exchange: HttpExchange) => HttpAnswer {

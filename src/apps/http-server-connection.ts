@@ -15,12 +15,14 @@ import {
 } from "../protocols/index.ts";
 import { after, type Clock, type Duration, type Timer } from "../sim/index.ts";
 import type { HttpAnswer, HttpExchange, HttpFraming, HttpStyle } from "./http-server.ts";
+import { RememberedAnswer } from "./remembered-answer.ts";
 import { closeSocket } from "./sockets.ts";
 
 /** What all connections of one server share. */
 export interface HttpConnectionSettings {
   readonly style: HttpStyle;
   readonly handler: (exchange: HttpExchange) => HttpAnswer;
+  readonly isRepeatable: boolean;
   readonly proxyProtocol: "required" | "none";
   readonly limits: HttpLimits;
   readonly idleTimeout: Duration;
@@ -43,6 +45,10 @@ export class HttpServerConnection {
   /** Bytes of a PROXY header that is not complete; at most 64 KiB, by its own length field. */
   #preface: Uint8Array | undefined;
   #proxied: ProxyHeader | undefined;
+  /** The answer to the last request that came whole and alone. */
+  readonly #remembered = new RememberedAnswer();
+  #sends = 0;
+  #lastSent: Uint8Array = CONTINUE;
   #requests = 0;
   #closed = false;
 
@@ -84,9 +90,29 @@ export class HttpServerConnection {
 
   #receive(bytes: Uint8Array): void {
     this.#rest();
+    if (this.#preface === undefined && this.#parser.isBetween) return this.#receiveNext(bytes);
     const request = this.#preface === undefined ? bytes : this.#pastPreface(this.#preface, bytes);
-    if (request === undefined) return;
-    for (const event of this.#parser.push(request)) {
+    if (request !== undefined) this.#parse(request);
+  }
+
+  /** What begins a request may be the same as the last time. */
+  #receiveNext(bytes: Uint8Array): void {
+    const { style, isRepeatable, mostRequests } = this.#settings;
+    if (!isRepeatable || this.#requests + 1 >= mostRequests) return this.#parse(bytes);
+    const date = style.date();
+    const answer = this.#remembered.to(bytes, date);
+    if (answer !== undefined) {
+      this.#requests += 1;
+      return this.#send(answer);
+    }
+    const before = this.#sends;
+    this.#parse(bytes);
+    const wasAlone = this.#sends === before + 1 && this.#parser.isBetween;
+    if (wasAlone && !this.#closed) this.#remembered.keep(bytes, this.#lastSent, date);
+  }
+
+  #parse(bytes: Uint8Array): void {
+    for (const event of this.#parser.push(bytes)) {
       if (this.#closed) return;
       this.#take(event);
     }
@@ -158,6 +184,8 @@ export class HttpServerConnection {
   /** One write an answer: what fits leaves in one segment, as with a server that gathers its output. */
   #send(bytes: Uint8Array): void {
     if (this.#closed) return;
+    this.#sends += 1;
+    this.#lastSent = bytes;
     // A client that sends requests and reads no answers is not listened to until it does.
     if (!this.#socket.write(bytes)) this.#socket.pause();
   }

@@ -47,6 +47,8 @@ export interface HttpFraming {
 
 /** What distinguishes one server software from another: its header fields in its order, and its error pages. */
 export interface HttpStyle {
+  /** What the field `Date` says now. */
+  readonly date: () => string;
   /** The header fields that such a server adds, in its order. */
   headers(answer: HttpAnswer, framing: HttpFraming): HttpHeaders;
   /** What it answers to a request that cannot be read. */
@@ -61,6 +63,8 @@ export interface HttpServerOptions {
   readonly style: HttpStyle;
   /** Answers a request. */
   readonly handler: (exchange: HttpExchange) => HttpAnswer;
+  /** Whether nothing but the exchange decides what the handler answers: a request that comes again need not be asked again. */
+  readonly isRepeatable?: boolean;
   /** Whether a PROXY header must stand before the first request (as with nginx's `listen … proxy_protocol`), or is no HTTP. */
   readonly proxyProtocol?: "required" | "none";
   readonly limits?: HttpLimits;
@@ -86,6 +90,7 @@ export function serveHttp(host: ServerHost, options: HttpServerOptions): Server 
   const settings = {
     style: options.style,
     handler: options.handler,
+    isRepeatable: options.isRepeatable ?? false,
     proxyProtocol: options.proxyProtocol ?? "none",
     limits: options.limits ?? USUAL_LIMITS,
     idleTimeout: options.idleTimeout ?? USUAL_IDLE_TIMEOUT,

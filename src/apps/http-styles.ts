@@ -5,6 +5,7 @@ import type { HttpAnswer, HttpFraming, HttpStyle } from "./http-server.ts";
 /** nginx: its fields stand before those of the content it serves, except `Server` when the content names its own. */
 export function nginxStyle(version: string, date: () => string): HttpStyle {
   return {
+    date,
     headers: (answer, framing) => {
       const content = answer.headers;
       const server: HttpHeaders = has(content, "server") ? [] : [["Server", `nginx/${version}`]];
@@ -44,6 +45,7 @@ const NGINX_REASONS: Readonly<Record<number, string>> = {
 /** Go's net/http, which kube-proxy and CoreDNS are written with: the handler's fields sorted, then Date, length, connection. */
 export function goStyle(date: () => string): HttpStyle {
   return {
+    date,
     headers: (answer, framing) => {
       const sorted = [...answer.headers].sort((a, b) => (a[0] < b[0] ? -1 : 1));
       const connection: HttpHeaders = framing.keepAlive ? [] : [["Connection", "close"]];

@@ -25,7 +25,7 @@ export type { PodInformation } from "./echo-pages.ts";
 export { type EchoServerOptions, echoServer } from "./echo-server.ts";
 export type { Filter as TextFilter } from "./filter.ts";
 export { parseFilter as parseTextFilter } from "./filters.ts";
-export { formatHttpDate } from "./http-date.ts";
+export { formatHttpDate, httpDate } from "./http-date.ts";
 export {
   type HttpAnswer,
   type HttpExchange,

@@ -1,4 +1,4 @@
-import { formatHttpDate, goStyle, type HttpAnswer, type HttpExchange, type Server, serveHttp } from "../apps/index.ts";
+import { goStyle, type HttpAnswer, type HttpExchange, httpDate, type Server, serveHttp } from "../apps/index.ts";
 import {
   type HealthAnswer,
   type HealthCheckPort,
@@ -89,7 +89,7 @@ export class NodeProxy {
   }
 
   #serve(port: number, answer: (exchange: HttpExchange) => HealthAnswer | undefined, address?: Ipv4Address): Server {
-    const date = (): string => formatHttpDate(this.#host.startDate, this.#host.stack.clock.now());
+    const date = httpDate(this.#host.startDate, this.#host.stack.clock);
     const handler = (exchange: HttpExchange): HttpAnswer => toHttp(answer(exchange) ?? NOT_FOUND);
     return serveHttp(this.#host, { port, style: goStyle(date), handler, ...(address !== undefined && { address }) });
   }

@@ -76,6 +76,11 @@ export class MessageParser<Head, Start extends object> {
     this.#limits = { startLine: DEFAULT_START_LINE, headerSection: DEFAULT_HEADER_SECTION, ...limits };
   }
 
+  /** Whether nothing of the next message has come yet, and one may. */
+  get isBetween(): boolean {
+    return this.#state.kind === "start" && this.#lines.isEmpty && !this.#skippedEmptyLine;
+  }
+
   push(bytes: Uint8Array): HttpEvent<Head>[] {
     const events: HttpEvent<Head>[] = [];
     const cursor: Cursor = { bytes, at: 0 };

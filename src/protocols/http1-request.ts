@@ -32,6 +32,11 @@ export class HttpRequestParser {
     this.#parser = new MessageParser(REQUEST_GRAMMAR, limits);
   }
 
+  /** Whether the next byte begins a request. */
+  get isBetween(): boolean {
+    return this.#parser.isBetween;
+  }
+
   /** What these bytes complete. They are copied: the caller may reuse the array. */
   push(bytes: Uint8Array): readonly HttpRequestEvent[] {
     return this.#parser.push(bytes);

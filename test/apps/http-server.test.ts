@@ -236,6 +236,48 @@ describe("an HTTP server", () => {
     expect(() => serveHttp(net.server, options)).toThrow(RangeError);
   });
 
+  test("whose answers repeat, asks its handler once for what comes again, and again at another time", () => {
+    let asked = 0;
+    let date = DATE;
+    const handler = (): ReturnType<HttpServerOptions["handler"]> => {
+      asked += 1;
+      return { status: 200, headers: [["Content-Type", "text/plain"]], body: encode("GET / ") };
+    };
+    const client = new Client(serve({ style: nginxStyle("1.10.0", () => date), handler, isRepeatable: true }));
+    const request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    expect([client.send(request), client.send(request)]).toEqual([response("GET / "), response("GET / ")]);
+    expect(asked).toBe(1);
+    date = "Mon, 07 Dec 2026 00:00:01 GMT";
+    expect(client.send(request)).toBe(response("GET / ").replace(DATE, date));
+    expect(asked).toBe(2);
+  });
+
+  test("whose answers repeat, answers everything as one that makes each answer anew", () => {
+    const get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    const post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n";
+    const piece = fc
+      .constantFrom(get, get, `${get}${get}`, `${get}GET`, " / HTTP/1.1\r\nHost: h\r\n\r\n", "\r\n", `${post}\r\nhi`)
+      .chain((text) =>
+        fc.constantFrom(
+          text,
+          text,
+          `${post}Expect: 100-continue\r\n\r\n`,
+          "hi",
+          get.replace("Host", "Connection: close\r\nHost"),
+        ),
+      );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const [plain, repeating] = [{}, { isRepeatable: true }].map((options) => {
+          const client = new Client(serve({ ...options, mostRequests: 7 }));
+          return [client.send(...pieces), client.end];
+        });
+        expect(repeating).toEqual(plain);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   test("has Go's fields in Go's order", () => {
     const handler = (): ReturnType<HttpServerOptions["handler"]> => ({
       status: 200,
