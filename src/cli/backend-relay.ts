@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import type { TcpSocket } from "../netstack/index.ts";
 import type { Host } from "../nodes/index.ts";
 import { ConfigError, type Lab, suggestion } from "../scenario/index.ts";
+import type { RealTimeDriver } from "../tun/index.ts";
 import type { LiveNetwork } from "./live-network.ts";
 
 /** A real server that stands for a pod's. */
@@ -29,8 +30,7 @@ export function installBackends(live: LiveNetwork, given: readonly string[]): ()
     host.stack.tcp.endListening(port);
     host.stack.tcp.listen({ port }, (socket) => {
       if (connections.size >= MOST_CONNECTIONS) return socket.destroy();
-      const act = (action: () => void): void => live.driver.act(action);
-      const connection = new RelayedConnection(socket, backend, act, () => connections.delete(connection));
+      const connection = new RelayedConnection(socket, backend, live.driver, () => connections.delete(connection));
       connections.add(connection);
     });
     return connections;
@@ -76,8 +76,7 @@ function findPort(lab: Lab, { given, pod, port }: Backend): { host: Host; port: 
 class RelayedConnection {
   readonly #emulated: TcpSocket;
   readonly #real: Socket;
-  /** Does something in the emulated network. */
-  readonly #act: (action: () => void) => void;
+  readonly #driver: RealTimeDriver;
   readonly #onGone: () => void;
   #emulatedIsOver = false;
   /** For the real server, in this turn: the first {@link #length} bytes. */
@@ -85,9 +84,9 @@ class RelayedConnection {
   #length = 0;
   #hasEnded = false;
 
-  constructor(emulated: TcpSocket, backend: Backend, act: (action: () => void) => void, onGone: () => void) {
+  constructor(emulated: TcpSocket, backend: Backend, driver: RealTimeDriver, onGone: () => void) {
     this.#emulated = emulated;
-    this.#act = act;
+    this.#driver = driver;
     this.#onGone = onGone;
     const onread = { buffer: READ_BUFFER, callback: (length: number): boolean => this.#fromReal(length) };
     const to = { host: backend.address, port: backend.realPort };
@@ -102,7 +101,7 @@ class RelayedConnection {
       onDrain: () => this.#real.resume(),
       onClose: (reason) => this.#emulatedEnded(reason === "closed"),
     };
-    this.#real.on("drain", () => this.#act(() => emulated.resume()));
+    this.#real.on("drain", () => this.#driver.act(() => emulated.resume()));
     this.#real.on("end", () => this.#realEnded());
     this.#real.on("error", () => this.#abort());
     this.#real.on("close", () => this.#onGone());
@@ -123,7 +122,7 @@ class RelayedConnection {
 
   /** Segments come by the dozen: what one turn brings is written with one call. */
   #gather(bytes: Uint8Array): void {
-    if (this.#length === 0) queueMicrotask(() => this.#pass());
+    if (this.#length === 0) this.#driver.afterEvents(this.#pass);
     if (this.#gathered === undefined || this.#length + bytes.length > this.#gathered.length)
       this.#makeRoom(bytes.length);
     this.#gathered?.set(bytes, this.#length);
@@ -136,21 +135,21 @@ class RelayedConnection {
     this.#gathered = larger;
   }
 
-  #pass(): void {
+  readonly #pass = (): void => {
     if (this.#length === 0) return;
     const whole = this.#gathered?.subarray(0, this.#length) ?? Buffer.of();
     // The socket keeps it until the kernel has taken it.
     this.#gathered = undefined;
     this.#length = 0;
     if (!this.#real.write(whole)) this.#emulated.pause();
-    if (!this.#emulatedIsOver) this.#act(() => this.#emulated.endBatch());
-  }
+    if (!this.#emulatedIsOver) this.#emulated.endBatch();
+  };
 
   /** The first bytes of {@link READ_BUFFER} have come; false to be given no more until the socket is resumed. */
   #fromReal(length: number): boolean {
     if (this.#emulatedIsOver) return true;
     let hasRoom = true;
-    this.#act(() => {
+    this.#driver.act(() => {
       hasRoom = this.#emulated.write(READ_BUFFER.subarray(0, length));
     });
     return hasRoom;
@@ -159,7 +158,7 @@ class RelayedConnection {
   #realEnded(): void {
     if (this.#hasEnded || this.#emulatedIsOver) return;
     this.#hasEnded = true;
-    this.#act(() => this.#emulated.end());
+    this.#driver.act(() => this.#emulated.end());
   }
 
   #emulatedEnded(inOrder: boolean): void {
@@ -173,6 +172,6 @@ class RelayedConnection {
   #abort(): void {
     if (this.#emulatedIsOver) return;
     this.#emulatedIsOver = true;
-    this.#act(() => this.#emulated.destroy());
+    this.#driver.act(() => this.#emulated.destroy());
   }
 }

@@ -22,7 +22,7 @@ export interface FramePort {
   readonly takesTrains: boolean;
   /** Whether the next {@link send} will find room. */
   readonly hasRoom: boolean;
-  /** To be called after a number of sends. */
+  /** To be called after a number of sends: waking another thread costs as much as a dozen packets. */
   flush(): void;
   /** Ends it; the kernel's interface is gone, or without a carrier. */
   close(): Promise<void>;
@@ -47,7 +47,6 @@ export class FramePump implements FramePort {
   readonly #counters: Int32Array;
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
-  #flushing: NodeJS.Immediate | undefined;
 
   /** Takes `descriptor` over. */
   constructor(linux: Linux, descriptor: number, mtu: number) {
@@ -100,16 +99,11 @@ export class FramePump implements FramePort {
     return true;
   }
 
-  /** Once in a round of the event loop: waking the other thread costs as much as a dozen packets. */
   flush(): void {
-    this.#flushing ??= setImmediate(() => {
-      this.#flushing = undefined;
-      if (this.#toKernel.mustWakeReader()) this.#wakeWorker();
-    });
+    if (this.#toKernel.mustWakeReader()) this.#wakeWorker();
   }
 
   async close(): Promise<void> {
-    clearImmediate(this.#flushing);
     Atomics.store(this.#counters, STOP, 1);
     this.#wakeWorker();
     await this.#ended;

@@ -59,6 +59,7 @@ describe("RealTimeDriver", () => {
     });
     driver.start();
     driver.act(() => hop.set(after(simulator.now(), ms(0.05))));
+    wall.pass(ms(0));
     expect(hops).toBe(10);
     expect(wall.now()).toBe(0);
   });
@@ -116,7 +117,64 @@ describe("RealTimeDriver", () => {
     driver.onTurn = () => turns.push("turn");
     driver.start();
     driver.act(() => turns.push("act"));
+    wall.pass(ms(0));
     expect(turns).toEqual(["turn", "act", "turn"]);
     expect(wall.now()).toBe(0);
+  });
+
+  it("lets what enters in one round go on together, in the order of its times", () => {
+    const { simulator, wall, driver } = create();
+    const ran: string[] = [];
+    const enter = (name: string): void => {
+      const second = simulator.timer(() => ran.push(`${name} further`));
+      const first = simulator.timer(() => {
+        ran.push(name);
+        second.set(after(simulator.now(), ms(0.05)));
+      });
+      first.set(after(simulator.now(), ms(0.05)));
+    };
+    driver.start();
+    driver.onTurn = () => ran.push("turn");
+    driver.act(() => enter("a"));
+    driver.act(() => enter("b"));
+    wall.pass(ms(0));
+    expect(ran).toEqual(["a", "b", "a further", "b further", "turn"]);
+  });
+
+  it("does what was put off until the events have run, and what follows from it, in the same turn", () => {
+    const { simulator, wall, driver } = create();
+    const ran: string[] = [];
+    driver.start();
+    driver.onTurn = () => ran.push("turn");
+    driver.act(() => {
+      driver.afterEvents(() => simulator.timer(() => ran.push("answer")).set(simulator.now()));
+      simulator.timer(() => ran.push("event")).set(simulator.now());
+    });
+    wall.pass(ms(0));
+    expect(ran).toEqual(["event", "answer", "turn"]);
+  });
+
+  it("is not woken anew by a timer that is put off", () => {
+    const { simulator, wall, driver } = create();
+    const ran: number[] = [];
+    const timer = simulator.timer(() => ran.push(simulator.now() / 1e6));
+    timer.set(after(simulator.now(), ms(20)));
+    driver.start();
+    driver.act(() => timer.set(after(simulator.now(), ms(50))));
+    wall.pass(ms(100));
+    expect(ran).toEqual([50]);
+    expect(wall.waits).toEqual([19, 0, 30]);
+  });
+
+  it("goes on after it was stopped and started again", () => {
+    const { simulator, wall, driver } = create();
+    const ran: number[] = [];
+    driver.start();
+    driver.act(() => simulator.timer(() => ran.push(simulator.now() / 1e6)).set(after(simulator.now(), ms(5))));
+    driver.stop();
+    wall.pass(ms(50));
+    driver.start();
+    wall.pass(ms(4));
+    expect(ran).toEqual([5]);
   });
 });
