@@ -57,8 +57,10 @@ export class Coalescer {
     packet.set(bytes.subarray(start, end), VIRTIO_HEADER_LENGTH);
     this.#length = VIRTIO_HEADER_LENGTH + end - start;
     this.#segments = 1;
-    const headers = joinableHeaders(packet, VIRTIO_HEADER_LENGTH, this.#length);
-    this.#isOpen = headers > 0 && (getU8(packet, TRANSPORT + 13) & PSH) === 0;
+    // The end of what was sent, as most short segments are: no checksum need be verified.
+    const isLast = (getU8(packet, TRANSPORT + 13) & PSH) !== 0;
+    const headers = isLast ? 0 : joinableHeaders(packet, VIRTIO_HEADER_LENGTH, this.#length);
+    this.#isOpen = headers > 0;
     if (!this.#isOpen) return;
     this.#headers = headers;
     this.#segmentSize = end - start - headers;

@@ -82,13 +82,9 @@ export class FramePump implements FramePort {
   }
 
   take(use: FrameUser): boolean {
-    for (;;) {
-      if (this.#fromKernel.take(use)) {
-        if (this.#fromKernel.mustWakeWriter()) this.#wakeWorker();
-        return true;
-      }
-      if (this.#fromKernel.readerSleeps()) return false;
-    }
+    if (!this.#fromKernel.take(use)) return false;
+    if (this.#fromKernel.mustWakeWriter()) this.#wakeWorker();
+    return true;
   }
 
   send(bytes: Uint8Array, start: number, end: number, segmentSize: number): boolean {
@@ -99,8 +95,10 @@ export class FramePump implements FramePort {
     return true;
   }
 
+  /** Only now the worker is asked to tell of frames (NAPI does so with the card's interrupt): what has come during the turn needs no message. */
   flush(): void {
     if (this.#toKernel.mustWakeReader()) this.#wakeWorker();
+    if (!this.#fromKernel.readerSleeps()) this.onReady();
   }
 
   async close(): Promise<void> {

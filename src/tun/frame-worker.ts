@@ -39,6 +39,7 @@ export const COUNTERS = [
   "writes",
 ] as const;
 export type FrameCounter = (typeof COUNTERS)[number];
+const PLACES = Object.fromEntries(COUNTERS.map((name, place) => [name, place])) as Record<FrameCounter, number>;
 /** The word behind the counters. */
 export const STOP: number = COUNTERS.length;
 
@@ -146,7 +147,7 @@ class FrameWorker {
   }
 
   #count(what: FrameCounter | Exclude<HandedOver, "passed">): void {
-    Atomics.add(this.#counters, COUNTERS.indexOf(what), 1);
+    Atomics.add(this.#counters, PLACES[what], 1);
   }
 }
 
