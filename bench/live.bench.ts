@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { RowRounds } from "./row.ts";
 
-/** What is measured: curl downloading or uploading, in MB/s, or wrk's requests a second. */
-export type LiveMeasure = "down" | "up" | "requests";
+/** What is measured: curl downloading or uploading, in MB/s, or wrk's requests a second, of a real server or, as `pages`, of the emulated pod's own. */
+export type LiveMeasure = "down" | "up" | "requests" | "pages";
 
 const SCRIPT = fileURLToPath(new URL("../../bench/live-throughput.sh", import.meta.url));
 const MAIN = fileURLToPath(new URL("../bin/natscope.js", import.meta.url));
@@ -33,5 +33,5 @@ export function liveRounds(measure: LiveMeasure, quick: boolean): RowRounds {
 function liveFigure(way: string, measure: LiveMeasure, bytes: number): number {
   const words = ["--net", "--mount", "bash", SCRIPT, way, measure, String(bytes), MAIN];
   const { stdout } = spawnSync("unshare", words, { encoding: "utf8", timeout: 120_000 });
-  return Number(stdout.trim()) / (measure === "requests" ? 1 : 1e6);
+  return Number(stdout.trim()) / (measure === "down" || measure === "up" ? 1e6 : 1);
 }

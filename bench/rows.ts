@@ -181,7 +181,8 @@ function liveRows(): Row[] {
   return [
     row("down", "curl downloads", "MB/s"),
     row("up", "curl uploads", "MB/s"),
-    row("requests", "wrk, 32 connections", "requests/s"),
+    row("requests", "wrk, 32 connections, a real server", "requests/s"),
+    row("pages", "wrk, 32 connections, the pod's own server", "requests/s"),
   ];
 }
 
