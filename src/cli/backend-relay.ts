@@ -83,6 +83,8 @@ class RelayedConnection {
   #gathered: Buffer | undefined;
   #length = 0;
   #hasEnded = false;
+  /** The emulated socket takes more. */
+  #hasRoom = true;
 
   constructor(emulated: TcpSocket, backend: Backend, driver: RealTimeDriver, onGone: () => void) {
     this.#emulated = emulated;
@@ -98,7 +100,10 @@ class RelayedConnection {
         this.#pass();
         this.#real.end();
       },
-      onDrain: () => this.#real.resume(),
+      onDrain: () => {
+        this.#hasRoom = true;
+        this.#real.resume();
+      },
       onClose: (reason) => this.#emulatedEnded(reason === "closed"),
     };
     this.#real.on("drain", () => this.#driver.act(() => emulated.resume()));
@@ -148,11 +153,11 @@ class RelayedConnection {
   /** The first bytes of {@link READ_BUFFER} have come; false to be given no more until the socket is resumed. */
   #fromReal(length: number): boolean {
     if (this.#emulatedIsOver) return true;
-    let hasRoom = true;
     this.#driver.act(() => {
-      hasRoom = this.#emulated.write(READ_BUFFER.subarray(0, length));
+      this.#hasRoom = this.#emulated.write(READ_BUFFER.subarray(0, length));
     });
-    return hasRoom;
+    // Asked only now: the network has moved on since, and a socket that is drained by then will not say so again.
+    return this.#hasRoom;
   }
 
   #realEnded(): void {

@@ -12,6 +12,7 @@ import { answerFrom, formatHostsFile, liveNames } from "../../src/cli/live-names
 import { type LiveFlags, type LiveNetwork, openLive } from "../../src/cli/live-network.ts";
 import { placeBeside, sysctlsOf, wholePlace } from "../../src/cli/live-place.ts";
 import { address } from "../../src/netstack/index.ts";
+import { setSysctls } from "../../src/nodes/index.ts";
 import { configureCommands } from "../../src/tun/index.ts";
 
 const TWO_WAYS = join(import.meta.dirname, "../support/two-ways.yaml");
@@ -254,6 +255,21 @@ describe("a real server in a pod's place", () => {
     const live = await open("nodeport", { backend: [`source-ip-app:8080=127.0.0.1:${await listen(server)}`] });
     const heard = await askAndEnd(live, "PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\nhello");
     expect(heard).toBe('heard "PROXY TCP4 1.2.3.4 5.6.7.8 9 10\\r\\nhello"');
+  });
+
+  it("is read to the end where the network takes what it was given before it says that it was full", async () => {
+    const server = createServer((socket: Socket) => void socket.end(new Uint8Array(2_000_000)));
+    const live = await open("nodeport", { backend: [`source-ip-app=127.0.0.1:${await listen(server)}`] });
+    const { driver, lab } = live;
+    const pod = [...lab.clusters.values()][0]?.pod("source-ip-app-826191075-qehz4");
+    if (pod !== undefined) setSysctls(pod, { "net.ipv4.tcp_wmem": "4096 20000 20000" });
+    const act = driver.act.bind(driver);
+    driver.act = (action) =>
+      act(() => {
+        action();
+        lab.network.simulator.runUntilQuiet();
+      });
+    expect((await askAndEnd(live, "")).length).toBe(2_000_000);
   });
 
   it("that nobody runs resets the connection", async () => {
