@@ -1,6 +1,13 @@
 import type { Time, Timer } from "../sim/index.ts";
 import type { Ipv4Address } from "./ipv4-address.ts";
-import { type CloseReason, SendQueue, type State, type TcpConnection, type TcpInfo } from "./tcp/index.ts";
+import {
+  type CloseReason,
+  type KeepAlive,
+  SendQueue,
+  type State,
+  type TcpConnection,
+  type TcpInfo,
+} from "./tcp/index.ts";
 
 /** An address and a port. */
 export interface TcpEndpoint {
@@ -113,6 +120,12 @@ export class TcpSocket {
     this.#ending = true;
     this.#waiting.clear();
     this.connection.abort(this.#owner.now());
+    this.#owner.flush(this);
+  }
+
+  /** Probes an idle peer, as SO_KEEPALIVE does; TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT where they are given. */
+  setKeepAlive(wanted: Partial<KeepAlive> | "off" = {}): void {
+    this.connection.setKeepAlive(wanted, this.#owner.now());
     this.#owner.flush(this);
   }
 

@@ -2,6 +2,7 @@ import type { Duration, Time } from "../../sim/index.ts";
 import { decideAck, mergeReceived, noteRead, receivedBatch } from "./delayed-ack.ts";
 import { openActively, openAnswered, openPassively } from "./handshake.ts";
 import { fragmentationNeeded, type IcmpErrorKind, icmpError } from "./icmp-errors.ts";
+import { setKeepAlive } from "./keep-alive.ts";
 import { type Discard, segmentArrives } from "./receive.ts";
 import { rightSize } from "./right-sizing.ts";
 import type { Segment } from "./segment.ts";
@@ -9,6 +10,7 @@ import { sendMss } from "./segment-size.ts";
 import { acknowledgment, dataIsDue, nextSegment, resetSegment } from "./send.ts";
 import { sendRoom } from "./send-buffer.ts";
 import { type Seq, seq, seqDiff } from "./seq.ts";
+import type { KeepAlive } from "./settings.ts";
 import { isSynchronized, type State } from "./state.ts";
 import { finish, move, newTcb, type Tcb, type TcpConnectionOptions } from "./tcb.ts";
 import { reopenSequence, type TimeWait, timeWaitOf, waitForFin } from "./time-wait.ts";
@@ -86,6 +88,12 @@ export class TcpConnection {
 
   set noDelay(on: boolean) {
     this.#tcb.noDelay = on;
+  }
+
+  /** Probes an idle peer, with the host's times where none are given, so that one that has vanished is noticed; off at first. */
+  setKeepAlive(wanted: Partial<KeepAlive> | "off", now: Time): void {
+    this.#tcb.now = now;
+    setKeepAlive(this.#tcb, wanted);
   }
 
   /** Acknowledges as behind a network card with receive offload: rarely, and at the end of each {@link endBatch}. */

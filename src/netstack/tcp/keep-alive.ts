@@ -1,8 +1,15 @@
 import { after } from "../../sim/index.ts";
 import { probeSegment, resetSegment } from "./send.ts";
 import { seqDiff } from "./seq.ts";
+import type { KeepAlive } from "./settings.ts";
 import { isSynchronized } from "./state.ts";
 import { finish, type Tcb } from "./tcb.ts";
+
+/** Switches probes on, with the host's times where none are given, or off (SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT). */
+export function setKeepAlive(tcb: Tcb, wanted: Partial<KeepAlive> | "off"): void {
+  tcb.keepAlive = wanted === "off" ? undefined : { ...tcb.settings.keepAlive, ...wanted };
+  if (isSynchronized(tcb.state)) startKeepAlive(tcb);
+}
 
 /** Arms the keep-alive timer, if the connection wants probes. */
 export function startKeepAlive(tcb: Tcb): void {

@@ -39,7 +39,7 @@ export interface TcpSettings {
   readonly synAckRetries: number;
   /** tcp_retries2: a connection ends after as much time as so many doublings of the least timeout take, 924.6 s for 15. */
   readonly retries: number;
-  /** tcp_orphan_retries: the same after the program has closed; Linux's default 0 means 8. */
+  /** tcp_orphan_retries: the same after the program has closed; 0 is 8 while the timeout is short, and none once it is at its greatest. */
   readonly orphanRetries: number;
   readonly initialTimeout: Duration;
   /** tcp_rto_min_us */
@@ -58,8 +58,8 @@ export interface TcpSettings {
   readonly timeWaitReuse: "off" | "on" | "loopback";
   /** tcp_invalid_ratelimit: challenge ACKs (RFC 5961 §7) and answers to segments outside the window are at least so far apart. */
   readonly challengeInterval: Duration;
-  /** Probes for connections that do not choose themselves; off when `undefined`. */
-  readonly keepAlive: KeepAlive | undefined;
+  /** tcp_keepalive_time, tcp_keepalive_intvl and tcp_keepalive_probes: for connections that have keep-alive on and do not choose themselves. */
+  readonly keepAlive: KeepAlive;
 }
 
 /** Linux 6.18 as shipped: the rmem limit of 32 MiB is what makes its window scale 10. */
@@ -76,7 +76,7 @@ export const LINUX_TCP: TcpSettings = {
   synCookies: true,
   synAckRetries: 5,
   retries: 15,
-  orphanRetries: 8,
+  orphanRetries: 0,
   initialTimeout: seconds(1),
   leastTimeout: ms(200),
   mostTimeout: seconds(120),
@@ -86,5 +86,5 @@ export const LINUX_TCP: TcpSettings = {
   mostTimeWaits: 131_072,
   timeWaitReuse: "loopback",
   challengeInterval: ms(500),
-  keepAlive: undefined,
+  keepAlive: { idle: seconds(7200), interval: seconds(75), probes: 9 },
 };

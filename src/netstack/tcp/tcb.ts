@@ -114,6 +114,7 @@ export interface Tcb {
   /** The program has closed: nobody reads any more. */
   orphaned: boolean;
   noDelay: boolean;
+  /** SO_KEEPALIVE is on. */
   keepAlive: KeepAlive | undefined;
   readonly snd: SendSpace;
   readonly rcv: ReceiveSpace;
@@ -177,7 +178,6 @@ export interface TcpConnectionOptions {
   readonly now: Time;
   /** TCP_NODELAY: small segments are sent at once. */
   readonly noDelay?: boolean;
-  readonly keepAlive?: KeepAlive;
   /** Added to the clock for timestamps; drawn when left out. */
   readonly timestampOffset?: number;
   /** The connection in TIME-WAIT whose endpoints are used again (`tcp_twsk_unique`). */
@@ -197,7 +197,7 @@ export function newTcb(options: TcpConnectionOptions): Tcb {
     passive: false,
     orphaned: false,
     noDelay: options.noDelay ?? false,
-    keepAlive: options.keepAlive ?? settings.keepAlive,
+    keepAlive: undefined,
     snd: newSendSpace(iss, mtu),
     rcv: newReceiveSpace(settings, mtu),
     timestamps: {

@@ -9,6 +9,9 @@ import { finish, move, type Tcb } from "./tcb.ts";
 import { arm, disarm } from "./timers.ts";
 import { armProbe, armRetransmission, currentTimeout, rearmRetransmission } from "./transmission-timer.ts";
 
+/** Enough for more than 100 s with the least timeout. */
+const ORPHAN_RETRIES = 8;
+
 /** Does what has become due. What is to be sent for it is put into the outbox or comes from the next look for segments. */
 export function handleTimeouts(tcb: Tcb): void {
   const { timer, ack } = tcb;
@@ -62,8 +65,22 @@ function hasGivenUp(tcb: Tcb): boolean {
   if (state === "syn-sent") return timeouts >= settings.synRetries + settings.synLinearTimeouts;
   if (state === "syn-received") return timeouts >= (tcb.passive ? settings.synAckRetries : settings.synRetries);
   if (timeouts === 0) return false;
-  const retries = tcb.orphaned ? settings.orphanRetries : settings.retries;
+  if (tcb.snd.wnd === 0 && !tcb.orphaned) return peerIsGone(tcb);
+  const isShort = currentTimeout(tcb) < settings.mostTimeout;
+  const retries = tcb.orphaned ? orphanRetries(tcb, isShort) : settings.retries;
   return tcb.now - tcb.firstTimeoutAt >= patience(tcb, retries);
+}
+
+/** The peer has taken back a window over data that was sent: repetitions are probes then, and go on while it answers (`tcp_rtx_probe0_timed_out`). */
+function peerIsGone(tcb: Tcb): boolean {
+  const most = 2 * tcb.settings.mostTimeout;
+  return tcb.now - tcb.heardAt > most && tcb.now - tcb.firstTimeoutAt > most;
+}
+
+/** How often something is tried again for a connection that its program has let go of (`tcp_orphan_retries`). */
+function orphanRetries({ settings, softError }: Tcb, timeoutIsShort: boolean): number {
+  if (timeoutIsShort) return settings.orphanRetries || ORPHAN_RETRIES;
+  return softError === undefined ? settings.orphanRetries : 0;
 }
 
 /** The time that `retries` doublings of the least timeout take, bounded by the greatest (`retransmits_timed_out`). */
@@ -74,11 +91,15 @@ function patience(tcb: Tcb, retries: number): number {
   return (2 ** (doublings + 1) - 1) * leastTimeout + (retries - doublings) * mostTimeout;
 }
 
-/** The peer's window is still closed (`tcp_probe_timer`). While it answers probes, they go on for ever (RFC 9293 §3.8.6.1). */
+/**
+ * The peer's window is still closed (`tcp_probe_timer`). While it answers probes, they go on for ever (RFC 9293 §3.8.6.1), but not for a connection that its program
+ * has let go of: a peer could keep as many as it likes.
+ */
 function probeDue(tcb: Tcb): void {
-  const { settings } = tcb;
-  const most = tcb.orphaned ? settings.orphanRetries : settings.retries;
-  if (tcb.probes >= most) {
+  const { settings, backoff } = tcb;
+  const isShort = tcb.rtt.timeout * 2 ** backoff < settings.mostTimeout;
+  const most = tcb.orphaned ? orphanRetries(tcb, isShort) : settings.retries;
+  if (tcb.probes >= most || (tcb.orphaned && !isShort && backoff >= most)) {
     finish(tcb, tcb.softError ?? "timed-out");
     return;
   }

@@ -206,6 +206,38 @@ describe("a closed window", () => {
     expect(script.closed).toBe("timed-out");
   });
 
+  it.each([
+    ["is probed for ever while the peer answers and the program waits", false, undefined],
+    ["is not when the program has let go: the last probe is the one with the longest timeout", true, 339],
+  ] as const)("%s", (_, released, ends) => {
+    const script = established();
+    const { host, peer } = script;
+    peer.sends({ flags: ".", seq: 1, ack: 1, window: 0 });
+    host.writes(100);
+    if (released) host.releases();
+    let second = 0;
+    for (; second < 5000 && script.closed === undefined; second++) {
+      script.after(seconds(1));
+      if (script.take() !== undefined) peer.sends({ flags: ".", seq: 1, ack: 1, window: 0 });
+    }
+    expect([script.closed, second]).toEqual(ends === undefined ? [undefined, 5000] : ["timed-out", ends]);
+  });
+
+  it("over data that was sent already is probed by repeating it, for as long as the peer answers", () => {
+    const script = established();
+    const { host, peer } = script;
+    host.writes(100);
+    host.sends({ flags: "P.", seq: 1, length: 100 });
+    peer.sends({ flags: ".", seq: 1, ack: 1, window: 0 });
+    for (let second = 0; second < 5000; second++) {
+      script.after(seconds(1));
+      if (script.take() !== undefined) peer.sends({ flags: ".", seq: 1, ack: 1, window: 0 });
+    }
+    expect(script.closed).toBeUndefined();
+    script.after(seconds(500));
+    expect(script.closed).toBe("timed-out");
+  });
+
   it("ends the connection when nobody answers the probes", () => {
     const script = established();
     script.peer.sends({ flags: ".", seq: 1, ack: 1, window: 0 });
