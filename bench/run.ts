@@ -99,7 +99,6 @@ function measurePointHere(place: string): void {
   const round = growthRounds(curve, Number(at), options.quick);
   round();
   const figure = median(Array.from({ length: options.quick ? 3 : 7 }, round));
-  if (process.env.ROUNDS) process.stderr.write(`best ${Math.max(...Array.from({length: 9}, round))}\n`);
   process.stdout.write(JSON.stringify({ figure, residentMb: process.memoryUsage().rss / 1e6 }));
 }
 
