@@ -26,8 +26,6 @@ interface Joint {
   readonly port: FramePort;
   /** Sends a frame of the kernel's by the device. */
   readonly inject: FrameUser;
-  /** Whether the kernel has been sent something since the last flush. */
-  hasSent: boolean;
 }
 
 /** Frames taken from one interface of the kernel before others have their turn. */
@@ -56,7 +54,9 @@ export class Attachment {
     this.#driver = options.driver;
     this.#simulator = options.simulator;
     this.#joints = options.interfaces.map((each) => this.#join(each));
-    this.#driver.onTurn = () => this.#flush();
+    this.#driver.onTurn = () => {
+      for (const { port } of this.#interfaces) port.flush();
+    };
   }
 
   get counters(): AttachmentCounters {
@@ -74,31 +74,20 @@ export class Attachment {
   #join({ device, port }: AttachedInterface): Joint {
     const inject: FrameUser = (bytes, start, end, segmentSize) =>
       sendThrough(device, this.#receive(bytes, start, end, segmentSize), this.#simulator.frames);
-    const joint: Joint = { port, inject, hasSent: false };
     device.onFrame(
-      (frame) => this.#passToKernel(frame, joint),
+      (frame) => this.#passToKernel(frame, port),
       () => port.takesTrains,
     );
     port.onReady = () => this.#onReady();
-    return joint;
+    return { port, inject };
   }
 
-  #passToKernel(frame: Frame, joint: Joint): void {
+  #passToKernel(frame: Frame, port: FramePort): void {
     const { bytes, start, end, segments, segmentSize } = frame;
-    if (joint.port.send(bytes, start, end, segmentSize)) this.#toKernel += segments;
+    if (port.send(bytes, start, end, segmentSize)) this.#toKernel += segments;
     else this.#lost += segments;
-    joint.hasSent = true;
     frame.release();
-    if (!joint.port.hasRoom) this.#driver.held = true;
-  }
-
-  /** An interface to which nothing was sent is left asleep. */
-  #flush(): void {
-    for (const joint of this.#joints) {
-      if (!joint.hasSent) continue;
-      joint.hasSent = false;
-      joint.port.flush();
-    }
+    if (!port.hasRoom) this.#driver.held = true;
   }
 
   /** One interface has something, or room again: what the others have kept waiting is taken with it. */

@@ -47,6 +47,7 @@ export class FramePump implements FramePort {
   readonly #counters: Int32Array;
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
+  #hasSent = false;
 
   /** Takes `descriptor` over. */
   constructor(linux: Linux, descriptor: number, mtu: number) {
@@ -92,12 +93,15 @@ export class FramePump implements FramePort {
     if (at < 0) return false;
     this.#toKernel.bytes.set(bytes.subarray(start, end), at);
     this.#toKernel.commit();
+    this.#hasSent = true;
     return true;
   }
 
   /** Only now the worker is asked to tell of frames (NAPI does so with the card's interrupt): what has come during the turn needs no message. */
   flush(): void {
-    if (this.#toKernel.mustWakeReader()) this.#wakeWorker();
+    // A worker with nothing to write is left asleep.
+    if (this.#hasSent && this.#toKernel.mustWakeReader()) this.#wakeWorker();
+    this.#hasSent = false;
     if (!this.#fromKernel.readerSleeps()) this.onReady();
   }
 
