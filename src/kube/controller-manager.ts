@@ -3,7 +3,9 @@ import type { Chance } from "./band-allocator.ts";
 import { type ControlPlanePins, type PodPin, pinFor } from "./control-plane-pins.ts";
 import { reconcileDeployment } from "./deployment-controller.ts";
 import { reconcileSlices } from "./endpoint-slice-controller.ts";
+import { ZONE_LABEL } from "./endpoints.ts";
 import type { Deployment, Kind, KubeObject, Node, ObjectOf, Pod, Service } from "./model.ts";
+import { NodePods } from "./node-pods.ts";
 import { referenceTo } from "./object-store.ts";
 import { isFinished } from "./pod.ts";
 import { NodeLoads, Scheduler } from "./scheduler.ts";
@@ -26,6 +28,7 @@ export class ControllerManager {
   readonly #api: ApiServer;
   readonly #options: ControllerManagerOptions;
   readonly #selection = new SelectionIndex();
+  readonly #nodePods = new NodePods();
   readonly #loads = new NodeLoads();
   readonly #scheduler: Scheduler;
   /** What is to be looked at. */
@@ -95,6 +98,11 @@ export class ControllerManager {
     return this.#scheduler.place(pod, this.#options.chance);
   }
 
+  /** The Pods that are bound to a node, by namespace and name. */
+  podsOn(node: string): readonly Pod[] {
+    return this.#nodePods.on(node);
+  }
+
   /** A Pod's pin: that of its own name, or its owner's of the same name. */
   pinOf(pod: Pod): PodPin | undefined {
     const owner = pod.metadata.ownerReferences?.[0]?.name ?? pod.metadata.name;
@@ -110,6 +118,7 @@ export class ControllerManager {
   #note(change: ObjectChange): void {
     const { object, before } = change;
     this.#selection.follow(change);
+    this.#nodePods.follow(change);
     switch (object.kind) {
       case "Deployment":
         return add(this.#deployments, object);
@@ -125,7 +134,8 @@ export class ControllerManager {
         return;
       case "Node":
         // Slices say endpoints' zones.
-        if (before !== undefined && before.metadata.labels !== object.metadata.labels) this.#noteAllServices();
+        if (before?.kind === "Node" && zoneOf(before) !== zoneOf(object))
+          for (const pod of this.podsOn(object.metadata.name)) this.#noteServicesOf(pod);
         return;
       case "Namespace":
       case "ServiceCIDR":
@@ -136,7 +146,7 @@ export class ControllerManager {
   #notePod(now: Pod | undefined, before: KubeObject | undefined): void {
     for (const pod of [before, now]) {
       if (pod?.kind !== "Pod") continue;
-      for (const service of this.#selection.servicesOf(pod)) add(this.#services, service);
+      this.#noteServicesOf(pod);
       for (const { kind, name } of pod.metadata.ownerReferences ?? [])
         if (kind === "Deployment") this.#deployments.add(pod.metadata.namespace, name);
     }
@@ -151,13 +161,17 @@ export class ControllerManager {
     if (namespace !== undefined && name !== undefined) this.#services.add(namespace, name);
   }
 
-  #noteAllServices(): void {
-    for (const service of this.#api.list("Service")) add(this.#services, service);
+  #noteServicesOf(pod: Pod): void {
+    for (const service of this.#selection.servicesOf(pod)) add(this.#services, service);
   }
 }
 
 function add(queue: WorkQueue, { metadata }: Deployment | Pod | Service): void {
   queue.add(metadata.namespace, metadata.name);
+}
+
+function zoneOf(node: Node): string | undefined {
+  return node.metadata.labels?.[ZONE_LABEL];
 }
 
 function byName(a: Pod, b: Pod): number {

@@ -1,5 +1,5 @@
 import type { Chance } from "./band-allocator.ts";
-import { SERVICE_NAME_LABEL } from "./endpoints.ts";
+import { SERVICE_NAME_LABEL, ZONE_LABEL } from "./endpoints.ts";
 import type { EndpointHints, EndpointSlice, Node, Pod, Service, SliceEndpoint, SlicePort } from "./model.ts";
 import { isFinished, isPodReady, isTerminating, podAddress, selects } from "./pod.ts";
 import { randomSuffix } from "./random-names.ts";
@@ -8,7 +8,6 @@ import { isHeadless } from "./service-type.ts";
 const MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by";
 const CONTROLLER = "endpointslice-controller.k8s.io";
 const HEADLESS_LABEL = "service.kubernetes.io/headless";
-const ZONE_LABEL = "topology.kubernetes.io/zone";
 /** The default of `--max-endpoints-per-slice`. */
 const MAX_ENDPOINTS = 100;
 

@@ -9,7 +9,8 @@ import {
 } from "./service-ports.ts";
 
 export const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
-const ZONE_LABEL = "topology.kubernetes.io/zone";
+/** Says in which zone a node is. */
+export const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 /** One endpoint of one service port, as kube-proxy on one node sees it. */
 export interface Endpoint {

@@ -63,8 +63,8 @@ export {
   type IpSetType,
   matchesIpSet,
 } from "./ip-sets.ts";
-export { IptablesRulebook, rulebookKey } from "./iptables-rulebook.ts";
 export { iptablesRules } from "./iptables-rules.ts";
+export { IPTABLES_STYLE } from "./iptables-style.ts";
 export { formatIpvsRules, type IpvsRules, ipvsRules } from "./ipvs-rules.ts";
 export { formatIpvsServices, type IpvsServer, type IpvsService } from "./ipvs-services.ts";
 export { formatJsonPath, JsonPathError } from "./json-path.ts";
@@ -114,6 +114,8 @@ export type { ProxyInput } from "./proxy-input.ts";
 export { ProxyObjects, type ServiceSource } from "./proxy-objects.ts";
 export { ofKind, type ReadObjects, readObjects } from "./read-objects.ts";
 export { findKindByWord, qualifiedPlural, type ResourceKind, resourceKind } from "./resource-kinds.ts";
+export type { RuleStyle } from "./rule-style.ts";
+export { Rulebook, rulebookKey } from "./rulebook.ts";
 export { isNodeReady, NodeLoads, Scheduler, scheduleNode } from "./scheduler.ts";
 export { SelectionIndex } from "./selection-index.ts";
 export { healthCheckNodePortOf, type ServicePort, servicePortKey, servicePorts } from "./service-ports.ts";

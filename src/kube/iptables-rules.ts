@@ -1,7 +1,8 @@
 import type { Ruleset } from "../nat/index.ts";
-import { IptablesRulebook } from "./iptables-rulebook.ts";
+import { IPTABLES_STYLE } from "./iptables-style.ts";
 import type { ProxyInput } from "./proxy-input.ts";
 import { serviceSource } from "./proxy-objects.ts";
+import { Rulebook } from "./rulebook.ts";
 
 /**
  * The rules that kube-proxy in iptables mode would have written on its node, on an otherwise empty machine: those of
@@ -9,5 +10,5 @@ import { serviceSource } from "./proxy-objects.ts";
  * alphabetical order, where kube-proxy's own is that of a Go map.
  */
 export function iptablesRules({ config, ...objects }: ProxyInput): Ruleset {
-  return new IptablesRulebook(serviceSource(objects), config).rulesFor(config);
+  return new Rulebook(serviceSource(objects), IPTABLES_STYLE, config).rulesFor(config);
 }

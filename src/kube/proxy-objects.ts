@@ -1,17 +1,18 @@
 import type { ObjectChange } from "./api-server.ts";
+import { ChangedServices } from "./changed-services.ts";
 import type { EndpointSlice, Service } from "./model.ts";
 import type { KubeProxyConfig } from "./proxy-config.ts";
 import type { ProxyInput } from "./proxy-input.ts";
 import { type ServicePort, servicePorts, sortServicePorts } from "./service-ports.ts";
 import { SliceIndex, serviceKeyOf } from "./slice-index.ts";
 
-/** Where rules are written from: service ports in order, and the EndpointSlices of each. What has not changed is the same object again. */
+/** Where rules are written from: the ports and the EndpointSlices of each Service, by `namespace/name`. What has not changed is the same object again. */
 export interface ServiceSource {
-  /** Another number after each change. */
-  readonly revision: number;
-  readonly ports: readonly ServicePort[];
-  /** Those of the Service `namespace/name`. */
+  /** A Service's ports in order; none when it has no address. */
+  portsOf(service: string): readonly ServicePort[];
   slicesOf(service: string): readonly EndpointSlice[];
+  /** Says from now on which Services have changed; at first all. */
+  changes(): ChangedServices;
 }
 
 /** These objects, which do not change. */
@@ -21,10 +22,12 @@ export function serviceSource({ services, endpointSlices }: Omit<ProxyInput, "co
     const service = serviceKeyOf(slice);
     if (service !== undefined) slices.set(service, [...(slices.get(service) ?? []), slice]);
   }
+  const ports = new Map<string, ServicePort[]>();
+  for (const port of servicePorts(services)) ports.set(port.serviceKey, [...(ports.get(port.serviceKey) ?? []), port]);
   return {
-    revision: 0,
-    ports: servicePorts(services),
+    portsOf: (service) => ports.get(service) ?? [],
     slicesOf: (service) => slices.get(service) ?? [],
+    changes: () => new ChangedServices(ports.keys()),
   };
 }
 
@@ -33,34 +36,35 @@ export class ProxyObjects implements ServiceSource {
   /** By namespace and name. */
   readonly #services = new Map<string, Service>();
   readonly #slices = new SliceIndex();
-  readonly #byService = new Map<string, readonly ServicePort[]>();
-  #ports: readonly ServicePort[] | undefined;
+  readonly #ports = new Map<string, readonly ServicePort[]>();
+  readonly #followers: ChangedServices[] = [];
+  /** Those with a health check nodePort. */
+  readonly #checked = new Map<string, Service>();
   #healthChecks: readonly Service[] = [];
-  /** The service ports that they were found among. */
-  #checksFor: readonly ServicePort[] | undefined;
   #revision = 0;
 
+  /** Another number after each change. */
   get revision(): number {
     return this.#revision;
   }
 
-  get ports(): readonly ServicePort[] {
-    this.#ports ??= sortServicePorts([...this.#byService.values()].flat());
-    return this.#ports;
+  /** The Services that have a health check nodePort, in order; the same list as long as none of them changes. */
+  get healthChecks(): readonly Service[] {
+    return this.#healthChecks;
   }
 
-  /** The Services that have a health check nodePort; the same list as long as none of them changes. */
-  get healthChecks(): readonly Service[] {
-    if (this.#checksFor === this.ports) return this.#healthChecks;
-    this.#checksFor = this.ports;
-    const now = this.#servicesWithHealthCheck();
-    const isSame = now.length === this.#healthChecks.length && now.every((each, i) => each === this.#healthChecks[i]);
-    if (!isSame) this.#healthChecks = now;
-    return this.#healthChecks;
+  portsOf(service: string): readonly ServicePort[] {
+    return this.#ports.get(service) ?? [];
   }
 
   slicesOf(service: string): readonly EndpointSlice[] {
     return this.#slices.of(service);
+  }
+
+  changes(): ChangedServices {
+    const changes = new ChangedServices(this.#services.keys());
+    this.#followers.push(changes);
+    return changes;
   }
 
   /** All objects as one kube-proxy sees them. */
@@ -70,26 +74,32 @@ export class ProxyObjects implements ServiceSource {
   }
 
   follow(change: ObjectChange): void {
-    const { type, object } = change;
+    const { object, before } = change;
     this.#slices.follow(change);
-    if (object.kind === "EndpointSlice") this.#revision += 1;
-    if (object.kind !== "Service") return;
-    this.#revision += 1;
-    this.#ports = undefined;
-    const key = `${object.metadata.namespace}/${object.metadata.name}`;
-    if (type === "deleted") {
-      this.#services.delete(key);
-      this.#byService.delete(key);
-    } else {
-      this.#services.set(key, object);
-      this.#byService.set(key, servicePorts([object]));
-    }
+    if (object.kind === "EndpointSlice") for (const slice of [object, before]) this.#note(slice && serviceKeyOf(slice));
+    if (object.kind === "Service") this.#followService(object, change.type === "deleted");
   }
 
-  #servicesWithHealthCheck(): readonly Service[] {
-    const keys = new Set(
-      this.ports.filter((port) => port.healthCheckNodePort !== 0).map(({ serviceKey }) => serviceKey),
-    );
-    return [...keys].flatMap((key) => this.#services.get(key) ?? []);
+  #followService(service: Service, isGone: boolean): void {
+    const key = `${service.metadata.namespace}/${service.metadata.name}`;
+    const ports = isGone ? [] : servicePorts([service]);
+    if (isGone) this.#services.delete(key);
+    else this.#services.set(key, service);
+    if (ports.length === 0) this.#ports.delete(key);
+    else this.#ports.set(key, ports);
+    this.#note(key);
+    const isChecked = ports.some(({ healthCheckNodePort }) => healthCheckNodePort !== 0);
+    if (!isChecked && !this.#checked.has(key)) return;
+    if (isChecked) this.#checked.set(key, service);
+    else this.#checked.delete(key);
+    const checkedPorts = [...this.#checked.keys()].flatMap((checked) => this.portsOf(checked));
+    const inOrder = new Set(sortServicePorts(checkedPorts).map(({ serviceKey }) => serviceKey));
+    this.#healthChecks = [...inOrder].flatMap((checked) => this.#checked.get(checked) ?? []);
+  }
+
+  #note(service: string | undefined): void {
+    if (service === undefined) return;
+    this.#revision += 1;
+    for (const changes of this.#followers) changes.add(service);
   }
 }

@@ -26,7 +26,8 @@ export interface RuleSheet {
 /** Tables in the order in which a node that runs kube-proxy shows them. */
 const TABLE_ORDER: readonly TableName[] = ["mangle", "filter", "nat"];
 
-const BUILTINS: Readonly<Record<TableName, readonly BuiltinChain[]>> = {
+/** Chains that are there without anybody making them. */
+export const BUILTINS: Readonly<Record<TableName, readonly BuiltinChain[]>> = {
   raw: ["PREROUTING", "OUTPUT"],
   mangle: ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
   filter: ["INPUT", "FORWARD", "OUTPUT"],

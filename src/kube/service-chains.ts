@@ -1,100 +1,86 @@
-import type { Chain } from "../nat/index.ts";
+import type { Chain, ChainSource, LayeredMap, TableName } from "../nat/index.ts";
 import type { PortVariant } from "./port-rules.ts";
+import type { ServiceChainNames } from "./service-plan.ts";
+import type { ServicePort } from "./service-ports.ts";
 
-/** Whose part a chain that others jump to is. */
-export class ChainOwners {
-  readonly variants: readonly PortVariant[];
-  #byName: ReadonlyMap<string, PortVariant> | undefined;
+/** So many endpoints' chains are remembered; when there are more, none. */
+const MOST_ENDPOINTS = 100_000;
 
-  constructor(variants: readonly PortVariant[]) {
-    this.variants = variants;
+/** Which service port an endpoint's chain belongs to, once it has been written: versions of a table that come later need not look through all. */
+export class EndpointChains {
+  readonly #ports = new Map<string, ServicePort>();
+
+  note(chain: string, port: ServicePort): void {
+    if (this.#ports.size >= MOST_ENDPOINTS) this.#ports.clear();
+    this.#ports.set(chain, port);
   }
 
-  get(name: string): PortVariant | undefined {
-    this.#byName ??= new Map(this.variants.flatMap((variant) => variant.names().map((own) => [own, variant] as const)));
-    return this.#byName.get(name);
+  portOf(chain: string): ServicePort | undefined {
+    return this.#ports.get(chain);
   }
 }
 
-/** Where to look for the part that has a chain. */
+/** Whose chains the others are, by their names. */
 export interface ServiceChainOwners {
-  /** Of the service ports that all nodes see alike. */
-  readonly common: ChainOwners;
-  readonly own: ChainOwners;
-  /** Of endpoints' chains, whose parts have been written: nobody jumps to one from elsewhere. */
-  readonly endpoints: Map<string, PortVariant>;
+  /** As most nodes see them. */
+  readonly common: LayeredMap<string, PortVariant>;
+  /** As some nodes see them; `undefined` for a chain that these do not have. */
+  readonly own: ReadonlyMap<string, PortVariant | undefined>;
+  /** Of chains to which only these lead. */
+  readonly endpoints: EndpointChains;
+  readonly names: ServiceChainNames;
 }
 
 /**
- * The chains of kube-proxy's nat table, by name and in the order in which they are printed. Those of a service port are written when one of them is looked
+ * The chains of one of kube-proxy's tables, in the order in which they are printed. Those of a service port are written when one of them is looked
  * up, all of them when somebody goes through the whole table.
  */
-export class ServiceChains implements ReadonlyMap<string, Chain> {
+export class ServiceChains implements ChainSource {
+  readonly #table: TableName;
   /** Built-in ones and those to which all service ports add. */
   readonly #shared: ReadonlyMap<string, Chain>;
   readonly #owners: ServiceChainOwners;
-  #all: ReadonlyMap<string, Chain> | undefined;
 
-  constructor(shared: ReadonlyMap<string, Chain>, owners: ServiceChainOwners) {
+  constructor(table: TableName, shared: ReadonlyMap<string, Chain>, owners: ServiceChainOwners) {
+    this.#table = table;
     this.#shared = shared;
     this.#owners = owners;
   }
 
-  get(name: string): Chain | undefined {
+  find(name: string): Chain | undefined {
     const shared = this.#shared.get(name);
     if (shared !== undefined) return shared;
-    const { own, common, endpoints } = this.#owners;
-    const owner = own.get(name) ?? common.get(name) ?? endpoints.get(name);
-    return owner === undefined ? this.#everything().get(name) : this.#chainsOf(owner).get(name);
+    const { endpoints, names } = this.#owners;
+    const port = endpoints.portOf(name);
+    const entrances = port === undefined ? [name] : [names.cluster(port), names.local(port)];
+    const owners = entrances.flatMap((entrance) => this.#ownerOf(entrance) ?? []);
+    if (port === undefined && owners.length === 0) return this.all().get(name);
+    return owners.flatMap((owner) => this.#chainsOf(owner)).find((chain) => chain.name === name);
   }
 
-  has(name: string): boolean {
-    return this.get(name) !== undefined;
-  }
-
-  get size(): number {
-    return this.#everything().size;
-  }
-
-  entries(): MapIterator<[string, Chain]> {
-    return this.#everything().entries();
-  }
-
-  keys(): MapIterator<string> {
-    return this.#everything().keys();
-  }
-
-  values(): MapIterator<Chain> {
-    return this.#everything().values();
-  }
-
-  [Symbol.iterator](): MapIterator<[string, Chain]> {
-    return this.entries();
-  }
-
-  forEach(visit: (chain: Chain, name: string, chains: ReadonlyMap<string, Chain>) => void): void {
-    for (const [name, chain] of this) visit(chain, name, this);
-  }
-
-  #chainsOf(owner: PortVariant): ReadonlyMap<string, Chain> {
-    if (owner.isWritten) return owner.chains();
-    const chains = owner.chains();
-    for (const name of chains.keys()) this.#owners.endpoints.set(name, owner);
-    return chains;
-  }
-
-  #everything(): ReadonlyMap<string, Chain> {
-    this.#all ??= this.#collect();
-    return this.#all;
-  }
-
-  #collect(): ReadonlyMap<string, Chain> {
+  all(): ReadonlyMap<string, Chain> {
     const { own, common } = this.#owners;
-    const written = [...common.variants, ...own.variants].flatMap((variant) => [...this.#chainsOf(variant)]);
-    const shared = [...this.#shared];
+    const owners = new Set<PortVariant>();
+    for (const [name, owner] of common.entries()) if (!own.has(name)) owners.add(owner);
+    for (const owner of own.values()) if (owner !== undefined) owners.add(owner);
+    const written = [...owners].flatMap((owner) => this.#chainsOf(owner));
+    const shared = [...this.#shared.values()];
     // Built-in chains come first, as they are; then the others by name.
-    const builtins = shared.filter(([, { policy }]) => policy !== undefined);
-    const others = [...shared.filter(([, { policy }]) => policy === undefined), ...written];
-    return new Map([...builtins, ...others.sort(([a], [b]) => (a < b ? -1 : 1))]);
+    const builtins = shared.filter(({ policy }) => policy !== undefined);
+    const others = [...shared.filter(({ policy }) => policy === undefined), ...written];
+    others.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return new Map([...builtins, ...others].map((chain) => [chain.name, chain]));
+  }
+
+  #ownerOf(name: string): PortVariant | undefined {
+    const { own, common } = this.#owners;
+    return own.has(name) ? own.get(name) : common.get(name);
+  }
+
+  #chainsOf(owner: PortVariant): readonly Chain[] {
+    const isNew = !owner.isWritten;
+    const chains = owner.chainsIn(this.#table);
+    if (isNew) for (const { name } of chains) this.#owners.endpoints.note(name, owner.port);
+    return chains;
   }
 }

@@ -53,7 +53,12 @@ export function servicePorts(services: readonly Service[]): readonly ServicePort
 
 /** The order in which rules are written: by name, then protocol. */
 export function sortServicePorts(ports: readonly ServicePort[]): readonly ServicePort[] {
-  return [...ports].sort((a, b) => compare(a.name, b.name) || compare(a.protocol, b.protocol));
+  return [...ports].sort(compareServicePorts);
+}
+
+/** Which of two comes first in that order; 0 for versions of the same one. */
+export function compareServicePorts(a: ServicePort, b: ServicePort): number {
+  return compare(a.name, b.name) || compare(a.protocol, b.protocol);
 }
 
 /** Identifies a service port: name and protocol. */

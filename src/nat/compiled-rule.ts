@@ -3,11 +3,19 @@ import type { CompiledChain } from "./evaluate.ts";
 import { formatRule } from "./iptables-format.ts";
 import { compileMatch } from "./match.ts";
 import type { PacketWalk } from "./packet-walk.ts";
-import type { AddressMatch, InterfaceMatch, Rule, Target } from "./rule.ts";
+import type { AddressMatch, Chain, InterfaceMatch, Rule, Target } from "./rule.ts";
 import { compileTarget, type TargetAction } from "./target.ts";
 
 /** True when the packet is as the match wants it. */
 export type MatchTest = (walk: PacketWalk) => boolean;
+
+/** Where a rule stands. Who found it by an index knows no number; that is looked for when somebody asks. */
+export interface RulePlace {
+  readonly table: string;
+  readonly chain: Chain;
+  /** From 1. */
+  readonly number?: number;
+}
 
 type Jump = Extract<Target, { kind: "jump" | "goto" }>;
 
@@ -16,8 +24,6 @@ export class CompiledRule {
   readonly rule: Rule;
   readonly table: string;
   readonly chain: string;
-  /** From 1. */
-  readonly number: number;
   readonly jump: Jump | undefined;
   /** The chain it jumps to, once that was asked for. */
   target: CompiledChain | undefined;
@@ -40,13 +46,14 @@ export class CompiledRule {
   /** Any of the above is asked for. */
   readonly #asksHeader: boolean;
   readonly #tests: readonly MatchTest[];
+  readonly #place: RulePlace;
   #text: string | undefined;
 
-  constructor(rule: Rule, place: { readonly table: string; readonly chain: string; readonly number: number }) {
+  constructor(rule: Rule, place: RulePlace) {
     this.rule = rule;
     this.table = place.table;
-    this.chain = place.chain;
-    this.number = place.number;
+    this.chain = place.chain.name;
+    this.#place = place;
     this.#source = wordOf(rule.source);
     this.#sourceMask = maskOf(rule.source);
     this.#isSourceNegated = rule.source?.not ?? false;
@@ -75,7 +82,9 @@ export class CompiledRule {
   /** The rule's place and text, for events. */
   get reference(): RuleReference {
     this.#text ??= formatRule(this.rule);
-    return { table: this.table, chain: this.chain, number: this.number, text: this.#text };
+    const { table, chain } = this;
+    const number = this.#place.number ?? this.#place.chain.rules.indexOf(this.rule) + 1;
+    return { table, chain, number, text: this.#text };
   }
 
   /** The fixed part in the order of `ip_packet_match` (net/ipv4/netfilter/ip_tables.c), then the match modules as written. */

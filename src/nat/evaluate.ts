@@ -2,8 +2,8 @@ import { TcpFlag } from "../netstack/index.ts";
 import { CompiledRule } from "./compiled-rule.ts";
 import { isHarmless, mayMatchIn } from "./connection-state.ts";
 import { type PacketWalk, Verdict } from "./packet-walk.ts";
-import type { Chain, Match, Table } from "./rule.ts";
-import { indexRules, type RuleIndex } from "./rule-index.ts";
+import type { Chain, Match, Rule, Table } from "./rule.ts";
+import { type RankedRule, RuleIndex } from "./rule-index.ts";
 import { tell, tellRule } from "./walk-events.ts";
 
 /** A chain calls others to this depth; iptables refuses loops when rules are loaded, here they end in a drop. */
@@ -17,11 +17,24 @@ export class CompiledTable {
   readonly #table: Table;
   readonly #chains = new Map<string, CompiledChain>();
   #asksEachSegment: boolean | undefined;
+  /** Indexes of its chains; until one is asked for, that of the table it came after. */
+  readonly #indexes: Map<string, RuleIndex>;
 
-  constructor(table: Table) {
+  constructor(table: Table, before?: CompiledTable) {
     this.name = table.name;
     this.keepsState = table.name !== "raw";
     this.#table = table;
+    this.#indexes = before === undefined ? new Map() : new Map(before.#indexes);
+  }
+
+  /** The index of one of its chains; `undefined` when it is not worth one. */
+  indexOf(chain: Chain): RuleIndex | undefined {
+    const { name, like } = chain;
+    const near = (like && indexes.get(like)) ?? this.#indexes.get(name) ?? (like && newIndex(like));
+    const index = indexes.get(chain) ?? newIndex(chain, near);
+    if (index === undefined) this.#indexes.delete(name);
+    else this.#indexes.set(name, index);
+    return index;
   }
 
   /** Some rule asks for what several TCP segments that travel as one do not show: how many they are, how long each is, which has PSH or FIN. */
@@ -59,12 +72,21 @@ function asksEachSegment(match: Match): boolean {
 }
 
 const compiled = new WeakMap<Table, CompiledTable>();
+/** Of chains that are worth one. */
+const indexes = new WeakMap<Chain, RuleIndex>();
 
-/** The compiled form of a table, made once for all hosts that have it. */
-export function compileTable(table: Table): CompiledTable {
+/** Made out of the index of nearly the same rules, where there is one. */
+function newIndex(chain: Chain, near?: RuleIndex): RuleIndex | undefined {
+  const index = near === undefined ? RuleIndex.of(chain.rules) : near.changedTo(chain.rules);
+  if (index !== undefined) indexes.set(chain, index);
+  return index;
+}
+
+/** The compiled form of a table, made once for all hosts that have it: out of that of the table that one of them had before, as far as they are alike. */
+export function compileTable(table: Table, before?: Table): CompiledTable {
   const known = compiled.get(table);
   if (known !== undefined) return known;
-  const made = new CompiledTable(table);
+  const made = new CompiledTable(table, before && compiled.get(before));
   compiled.set(table, made);
   return made;
 }
@@ -77,15 +99,17 @@ export function compileTable(table: Table): CompiledTable {
 export class CompiledChain {
   readonly #chain: Chain;
   readonly #table: CompiledTable;
-  readonly #rules: (CompiledRule | undefined)[];
-  #indexes: readonly RuleIndex[] | undefined;
+  /** By their numbers, as far as they have been tried. */
+  #rules: (CompiledRule | undefined)[] | undefined;
+  /** Of those that an index names. */
+  readonly #ranked = new Map<RankedRule, CompiledRule>();
+  #index: RuleIndex | "none" | undefined;
   /** The rules that are left, by the bits of connection-state.ts. */
   readonly #byState: (readonly CompiledRule[] | undefined)[] = [];
 
   constructor(chain: Chain, table: CompiledTable) {
     this.#chain = chain;
     this.#table = table;
-    this.#rules = new Array(chain.rules.length).fill(undefined);
   }
 
   get isIdle(): boolean {
@@ -109,16 +133,16 @@ export class CompiledChain {
     return verdict === Verdict.return ? Verdict.continue : verdict;
   }
 
-  get #indexed(): readonly RuleIndex[] {
-    this.#indexes ??= indexRules(this.#chain.rules);
-    return this.#indexes;
+  get #indexed(): RuleIndex | undefined {
+    this.#index ??= this.#table.indexOf(this.#chain) ?? "none";
+    return this.#index === "none" ? undefined : this.#index;
   }
 
   /** The rules that a packet whose connection is in this state may match; `undefined` where an index serves better. */
   #leftIn(state: number): readonly CompiledRule[] | undefined {
     const known = this.#byState[state];
     if (known !== undefined) return known;
-    if (this.#indexed.length > 0) return undefined;
+    if (this.#indexed !== undefined) return undefined;
     const all = this.#chain.rules.map((_, number) => this.#rule(number));
     // Meanwhile, as a chain may lead back to itself.
     this.#byState[state] = all;
@@ -144,27 +168,23 @@ export class CompiledChain {
     return policy === "DROP" ? Verdict.drop : Verdict.accept;
   }
 
-  #runIndexed(walk: PacketWalk, indexes: readonly RuleIndex[]): number {
-    if (indexes.length === 0) return this.#runRange(walk, 0, this.#rules.length);
-    const seesAll = walk.tellsEveryRule;
-    let at = 0;
-    for (const index of indexes) {
-      const before = this.#runRange(walk, at, index.from);
-      if (before !== Verdict.continue) return before;
-      const within =
-        seesAll || !index.serves(walk) ? this.#runRange(walk, index.from, index.to) : this.#runCandidates(walk, index);
-      if (within !== Verdict.continue) return within;
-      at = index.to;
-    }
-    return this.#runRange(walk, at, this.#rules.length);
-  }
-
-  #runCandidates(walk: PacketWalk, index: RuleIndex): number {
-    for (const number of index.candidates(walk)) {
-      const verdict = this.#try(walk, this.#rule(number));
+  #runIndexed(walk: PacketWalk, index: RuleIndex | undefined): number {
+    if (index === undefined || walk.tellsEveryRule || !index.serves(walk)) return this.#runAll(walk);
+    const { others } = index;
+    const forPort = index.forPort(walk);
+    const forAddress = index.forAddress(walk);
+    let i = 0;
+    let j = 0;
+    let k = 0;
+    for (;;) {
+      const next = first(first(others[i], forPort[j]), forAddress[k]);
+      if (next === undefined) return Verdict.continue;
+      if (next === others[i]) i += 1;
+      else if (next === forPort[j]) j += 1;
+      else k += 1;
+      const verdict = this.#try(walk, this.#rankedRule(next));
       if (verdict !== Verdict.continue) return verdict;
     }
-    return Verdict.continue;
   }
 
   #runRules(walk: PacketWalk, rules: readonly CompiledRule[]): number {
@@ -175,8 +195,9 @@ export class CompiledChain {
     return Verdict.continue;
   }
 
-  #runRange(walk: PacketWalk, from: number, to: number): number {
-    for (let number = from; number < to; number++) {
+  #runAll(walk: PacketWalk): number {
+    const count = this.#chain.rules.length;
+    for (let number = 0; number < count; number++) {
       const verdict = this.#try(walk, this.#rule(number));
       if (verdict !== Verdict.continue) return verdict;
     }
@@ -201,12 +222,27 @@ export class CompiledChain {
   }
 
   #rule(number: number): CompiledRule {
+    const { rules } = this.#chain;
+    this.#rules ??= new Array(rules.length).fill(undefined);
     const known = this.#rules[number];
     if (known !== undefined) return known;
-    const { name: chain, rules } = this.#chain;
-    const rule = rules[number] as (typeof rules)[number];
-    const made = new CompiledRule(rule, { table: this.#table.name, chain, number: number + 1 });
+    const place = { table: this.#table.name, chain: this.#chain, number: number + 1 };
+    const made = new CompiledRule(rules[number] as Rule, place);
     this.#rules[number] = made;
     return made;
   }
+
+  #rankedRule(ranked: RankedRule): CompiledRule {
+    const known = this.#ranked.get(ranked);
+    if (known !== undefined) return known;
+    const made = new CompiledRule(ranked.rule, { table: this.#table.name, chain: this.#chain });
+    this.#ranked.set(ranked, made);
+    return made;
+  }
+}
+
+/** Which of two comes first in its chain. */
+function first(a: RankedRule | undefined, b: RankedRule | undefined): RankedRule | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.rank < b.rank ? a : b;
 }

@@ -40,14 +40,18 @@ export {
   formatConntrackStatistics,
 } from "./conntrack-entry.ts";
 export { type ConntrackSysctls, conntrackParameter, DEFAULT_CONNTRACK_SYSCTLS } from "./conntrack-sysctls.ts";
+export { HOOK_ORDER } from "./hook-plan.ts";
 export { IpSet, type IpSetMember, IpSets, type IpSetType } from "./ipset.ts";
 export { type RulePlace, RuleSyntaxError } from "./iptables-error.ts";
 export { type FormatOptions, formatRule, formatRuleset, formatTable, type RuleCounters } from "./iptables-format.ts";
 export { type ParsedRuleset, type ParseOptions, parseIptablesSave, type RuleWarning } from "./iptables-parse.ts";
 export { parseRule } from "./iptables-rule-parse.ts";
+export { LayeredMap } from "./layered-map.ts";
+export { type ChainSource, LazyChains } from "./lazy-chains.ts";
+export { type ListKind, namesList, tableNamesList } from "./named-lists.ts";
 export { DEFAULT_NAT_SETTINGS, NAT_BEHAVIOURS, type NatBehaviour, type NatSettings } from "./nat-behaviour.ts";
 export { NatGateway, type NatGatewayOptions } from "./nat-gateway.ts";
-export { HOOK_ORDER, Netfilter, type NetfilterOptions } from "./netfilter.ts";
+export { Netfilter, type NetfilterOptions } from "./netfilter.ts";
 export type * from "./rule.ts";
 export type { Tuple } from "./tuple.ts";
 export { type RealServer, VIRTUAL_SCHEDULERS, type VirtualScheduler, type VirtualServer } from "./virtual-servers.ts";

@@ -13,42 +13,17 @@ import {
 import { Conntrack } from "./conntrack.ts";
 import type { ConntrackEntry, ConntrackStatistics } from "./conntrack-entry.ts";
 import type { ConntrackSysctls } from "./conntrack-sysctls.ts";
-import { type CompiledChain, compileTable } from "./evaluate.ts";
+import type { CompiledChain } from "./evaluate.ts";
+import { type Plan, type PlannedStep, planHooks, stepsOf } from "./hook-plan.ts";
 import { IpSets } from "./ipset.ts";
+import { type ListKind, tableNamesList } from "./named-lists.ts";
 import { Nat } from "./nat.ts";
 import { dropReasonOf, PacketWalk, type RuleEnvironment, Verdict } from "./packet-walk.ts";
 import { RecentLists } from "./recent-list.ts";
-import type { BuiltinChain, Rule, Ruleset, Table, TableName } from "./rule.ts";
+import type { Rule, Ruleset, Table } from "./rule.ts";
 import { describeState, trackingIn } from "./tracking.ts";
 import { type VirtualServer, VirtualServers } from "./virtual-servers.ts";
 import { tellHook } from "./walk-events.ts";
-
-/** What is done in a hook: a table is walked, or connection tracking does its part. */
-type Step = TableName | "conntrack" | "confirm";
-/** Virtual servers stand in front of source NAT in INPUT, and last in OUTPUT (`ip_vs_ops4`, net/netfilter/ipvs/ip_vs_core.c). */
-type PlannedKind = Step | "virtual-servers";
-
-/**
- * Linux's order, by priority (`enum nf_ip_hook_priorities`, include/uapi/linux/netfilter_ipv4.h): raw −300, conntrack −200, mangle −150, destination
- * nat −100, filter 0, source nat 100, and last of all the new connection is entered.
- */
-export const HOOK_ORDER: Readonly<Record<Hook, readonly Step[]>> = {
-  prerouting: ["raw", "conntrack", "mangle", "nat"],
-  input: ["mangle", "filter", "nat", "confirm"],
-  forward: ["mangle", "filter"],
-  output: ["raw", "conntrack", "mangle", "nat", "filter"],
-  postrouting: ["mangle", "nat", "confirm"],
-};
-
-const CHAINS: Readonly<Record<Hook, BuiltinChain>> = {
-  prerouting: "PREROUTING",
-  input: "INPUT",
-  forward: "FORWARD",
-  output: "OUTPUT",
-  postrouting: "POSTROUTING",
-};
-
-const HOOKS = Object.keys(HOOK_ORDER) as readonly Hook[];
 
 /** What a host's netfilter needs: the host, and its conntrack settings. */
 export interface NetfilterOptions {
@@ -59,15 +34,6 @@ export interface NetfilterOptions {
   /** False before Linux 4.19: of two UDP packets that begin one translated connection at once, one is dropped (`nf_ct_resolve_clash`). */
   readonly settlesTranslated?: boolean;
 }
-
-/** One step with what it needs, so that the packet path looks nothing up. */
-interface PlannedStep {
-  readonly step: PlannedKind;
-  /** The chain to walk; a nat table may do without. */
-  readonly chain: CompiledChain | undefined;
-}
-
-type Plan = Readonly<Record<Hook, readonly PlannedStep[]>>;
 
 /** The firewall, the connection tracking and the address translation of one host. */
 export class Netfilter implements PacketHook {
@@ -133,25 +99,22 @@ export class Netfilter implements PacketHook {
 
   /** Replaces all tables, as `iptables-restore` does: rules that count begin anew; connections and their translation stay. */
   setRules(ruleset: Ruleset): void {
+    const before = this.#ruleset;
     this.#ruleset = ruleset;
     this.#states = new WeakMap();
     this.#forgetNamed();
-    this.#plan = this.#makePlan();
+    this.#plan = this.#makePlan(before);
   }
 
   /** Lists and tables live as long as a rule names them; the new rules are there before the old ones go. */
   #forgetNamed(): void {
     const { recents, hashlimits } = this.#environment;
     if (recents.size === 0 && hashlimits.size === 0) return;
-    const names = { recent: new Set<string>(), hashlimit: new Set<string>() };
-    for (const { chains } of this.#ruleset.values()) {
-      for (const { rules } of chains.values()) {
-        for (const match of rules.flatMap((rule) => rule.matches))
-          if (match.kind === "recent" || match.kind === "hashlimit") names[match.kind].add(match.name);
-      }
-    }
-    recents.keep(names.recent);
-    for (const name of hashlimits.keys()) if (!names.hashlimit.has(name)) hashlimits.delete(name);
+    const tables = [...this.#ruleset.values()];
+    const isNamed = (kind: ListKind, name: string): boolean =>
+      tables.some((table) => tableNamesList(table, kind, name));
+    recents.keep((name) => isNamed("recent", name));
+    for (const name of hashlimits.keys()) if (!isNamed("hashlimit", name)) hashlimits.delete(name);
   }
 
   /** Replaces the virtual servers, as `ipvsadm-restore` does. */
@@ -165,8 +128,9 @@ export class Netfilter implements PacketHook {
     const changed = tables instanceof Map ? [...tables.values()] : (tables as readonly Table[]);
     const merged = new Map(this.#ruleset);
     for (const table of changed) merged.set(table.name, table);
+    const before = this.#ruleset;
     this.#ruleset = merged;
-    this.#plan = this.#makePlan();
+    this.#plan = this.#makePlan(before);
   }
 
   /** Changes kernel parameters from now on; entries keep the time they have. */
@@ -278,28 +242,10 @@ export class Netfilter implements PacketHook {
     return hook === "input" ? "redirected" : "accept";
   }
 
-  /** Leaves out what can have no effect. */
-  #makePlan(): Plan {
+  #makePlan(before: Ruleset = this.#ruleset): Plan {
     this.#tracks = this.#tracking === "on" || (this.#tracking === "auto" && asksConntrack(this.#ruleset));
-    const plan: Partial<Record<Hook, readonly PlannedStep[]>> = {};
-    for (const hook of HOOKS) plan[hook] = this.#stepsOf(hook).flatMap((step) => this.#planStep(step, CHAINS[hook]));
-    return plan as Plan;
-  }
-
-  #stepsOf(hook: Hook): readonly PlannedKind[] {
-    const steps = HOOK_ORDER[hook];
-    if (this.#virtualServers.count === 0 || (hook !== "input" && hook !== "output")) return steps;
-    return steps.flatMap((step): PlannedKind[] => (step === "filter" ? [step, "virtual-servers"] : [step]));
-  }
-
-  #planStep(step: PlannedKind, chain: BuiltinChain): PlannedStep[] {
-    if (step === "virtual-servers") return [{ step, chain: undefined }];
-    if (step === "conntrack" || step === "confirm") return this.#tracks ? [{ step, chain: undefined }] : [];
-    const table = this.#ruleset.get(step);
-    if (table === undefined || (step === "nat" && !this.#tracks)) return [];
-    const compiled = compileTable(table).chain(chain);
-    // Without rules, nat still undoes translations and keeps connections apart.
-    return step !== "nat" && (compiled?.isIdle ?? true) ? [] : [{ step, chain: compiled }];
+    const options = { tracks: this.#tracks, hasVirtualServers: this.#virtualServers.count > 0 };
+    return planHooks(this.#ruleset, options, before);
   }
 
   #state<T>(of: object, create: () => T): T {
@@ -308,22 +254,6 @@ export class Netfilter implements PacketHook {
     const made = create();
     this.#states.set(of, made);
     return made;
-  }
-}
-
-/** The plan's entry, without a look-up by a key that changes. */
-function stepsOf(plan: Plan, hook: Hook): readonly PlannedStep[] {
-  switch (hook) {
-    case "prerouting":
-      return plan.prerouting;
-    case "input":
-      return plan.input;
-    case "forward":
-      return plan.forward;
-    case "output":
-      return plan.output;
-    case "postrouting":
-      return plan.postrouting;
   }
 }
 

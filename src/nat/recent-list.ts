@@ -78,9 +78,9 @@ export class RecentLists {
     return this.#lists.size;
   }
 
-  /** Forgets all lists but these. */
-  keep(names: ReadonlySet<string>): void {
-    for (const name of this.#lists.keys()) if (!names.has(name)) this.#lists.delete(name);
+  /** Forgets all lists but those that are wanted. */
+  keep(isWanted: (name: string) => boolean): void {
+    for (const name of this.#lists.keys()) if (!isWanted(name)) this.#lists.delete(name);
   }
 
   list(name: string): RecentList {

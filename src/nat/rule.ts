@@ -260,12 +260,16 @@ export interface Chain {
   readonly name: string;
   readonly policy?: "ACCEPT" | "DROP";
   readonly rules: readonly Rule[];
+  /** Another chain with nearly the same rules: what is made ready for that one serves for this one. */
+  readonly like?: Chain;
 }
 
 /** One table: chains by name, in the order in which they are printed. */
 export interface Table {
   readonly name: TableName;
   readonly chains: ReadonlyMap<string, Chain>;
+  /** Whether any rule names this list of `-m recent` or table of `-m hashlimit`: where going through all rules would take long. */
+  readonly namesList?: (kind: "recent" | "hashlimit", name: string) => boolean;
 }
 
 /** All tables of one host. A table that is absent has no chains. */

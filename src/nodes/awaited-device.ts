@@ -4,14 +4,16 @@ import type { Device, Frame, FrameHandler } from "../sim/index.ts";
 export class AwaitedDevice implements Device {
   readonly mtu: number;
   readonly #make: () => void;
+  readonly #ignores: (frame: Frame) => boolean;
   #device: Device | undefined;
   #handler: FrameHandler | undefined;
   #handlerTakesTrains: (() => boolean) | undefined;
 
-  /** `make` calls {@link join}, unless nothing is awaited any more. */
-  constructor(mtu: number, make: () => void) {
+  /** `make` calls {@link join}, unless nothing is awaited any more. What the other end `ignores` it need not be there for. */
+  constructor(mtu: number, make: () => void, ignores: (frame: Frame) => boolean) {
     this.mtu = mtu;
     this.#make = make;
+    this.#ignores = ignores;
   }
 
   get takesTrains(): boolean {
@@ -19,7 +21,7 @@ export class AwaitedDevice implements Device {
   }
 
   send(frame: Frame): void {
-    if (this.#device === undefined) this.#make();
+    if (this.#device === undefined && !this.#ignores(frame)) this.#make();
     if (this.#device === undefined) frame.release();
     else this.#device.send(frame);
   }

@@ -117,7 +117,11 @@ export class Cluster {
     const clock = network.simulator;
     const timing = { ...DEFAULT_TIMING, ...spec.timing };
     const watched = { api: this.api, clock, timing, reconcile: () => this.reconcile() };
-    this.#monitor = new NodeMonitor({ ...watched, heard: (node) => this.#heard(node) });
+    this.#monitor = new NodeMonitor({
+      ...watched,
+      podsOn: (node) => this.#controllers.podsOn(node),
+      heard: (node) => this.#heard(node),
+    });
     this.#restarts = new ContainerRestarts({ ...watched, start: (pod) => this.#startPrograms(pod) });
     this.#proxySchedule = new SyncSchedule(clock, timing.minSyncPeriod, () => this.#syncProxies());
     this.#reserved = new Set(spec.nodes.map(({ address }) => address.address));
@@ -322,7 +326,7 @@ export class Cluster {
 
   /** A node's kubelet can act again: it does what its pods' objects say, and its kube-proxy writes its rules. */
   #heard(node: string): void {
-    for (const pod of this.api.list("Pod")) if (pod.spec.nodeName === node) this.#controllers.giveBack(pod);
+    for (const pod of this.#controllers.podsOn(node)) this.#controllers.giveBack(pod);
     this.#proxies.get(node)?.sync();
     this.reconcile();
   }

@@ -170,6 +170,7 @@ export class Host implements ProgramHost {
 
   /** Like {@link setRules} for rules that are only made when a packet comes to the hooks, or somebody looks at {@link netfilter}. */
   setRulesLater(make: () => Ruleset): void {
+    if (this.#awaitedRules === make) return;
     this.#awaitedRules = make;
     const load = (): Netfilter => this.setRules(make());
     this.stack.setHook({

@@ -1,16 +1,30 @@
 import {
+  ArpOperation,
   DropCounters,
   type DropReason,
+  ETHERNET_HEADER_LENGTH,
+  EtherType,
   EventStream,
+  ethernetType,
   HostContext,
   type InterfaceAddress,
   type Ipv4Address,
   type MacAddress,
   mac,
+  parseArp,
   type Sysctls,
 } from "../netstack/index.ts";
 import { Capture, type CaptureOptions, DEFAULT_START_DATE } from "../pcap/index.ts";
-import { type Device, type Impairments, Link, Simulator, type Time, timestampAt, us } from "../sim/index.ts";
+import {
+  type Device,
+  type Frame,
+  type Impairments,
+  Link,
+  Simulator,
+  type Time,
+  timestampAt,
+  us,
+} from "../sim/index.ts";
 import { AwaitedDevice } from "./awaited-device.ts";
 import { Host } from "./host.ts";
 import { HostDirectory } from "./host-directory.ts";
@@ -177,7 +191,10 @@ export class Network {
   awaitPod({ name, address, veth, ready }: AwaitedPod): Device {
     this.#claim(name);
     this.#recorder?.declareInterface(name, { mac: podMac(address), ...veth });
-    const device = new AwaitedDevice(veth.mtu, () => void this.hosts.get(name));
+    // A request for somebody else's hardware address changes nothing in a host that knows nobody; but who records or watches sees it arrive.
+    const ignores = (frame: Frame): boolean =>
+      this.#recorder === undefined && !this.events.active && asksForOther(frame, address);
+    const device = new AwaitedDevice(veth.mtu, () => void this.hosts.get(name), ignores);
     const build = (): Host => {
       const pod = this.#makeHost(name);
       device.join(this.addVeth(pod, veth));
@@ -248,4 +265,10 @@ export class Network {
 /** As the bridge CNI plugin gives them: 0a:58 and the address. */
 export function podMac(address: Ipv4Address | undefined): MacAddress {
   return mac(0x0a58 * 2 ** 32 + (address ?? 0));
+}
+
+function asksForOther({ bytes, start, end }: Frame, own: Ipv4Address): boolean {
+  if (end - start < ETHERNET_HEADER_LENGTH || ethernetType(bytes, start) !== EtherType.arp) return false;
+  const arp = parseArp(bytes, start + ETHERNET_HEADER_LENGTH, end);
+  return arp?.operation === ArpOperation.request && arp.targetIp !== own;
 }

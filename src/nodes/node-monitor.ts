@@ -19,6 +19,7 @@ export interface MonitoredCluster {
   readonly timing: ClusterTiming;
   /** Does what follows from changed objects. */
   readonly reconcile: () => void;
+  readonly podsOn: (node: string) => readonly Pod[];
   /** A node's kubelet is heard again: what it could not do is to be looked at anew. */
   readonly heard: (node: string) => void;
 }
@@ -80,7 +81,7 @@ export class NodeMonitor {
   #notice(node: string, outage: Outage): void {
     outage.isNoticed = true;
     this.#change(node, withNodeUnreachable);
-    for (const pod of this.#podsOf(node)) {
+    for (const pod of this.#cluster.podsOn(node)) {
       this.#cluster.api.replace(withPodUnreachable(pod));
       this.#expectEviction(pod, outage);
     }
@@ -108,10 +109,6 @@ export class NodeMonitor {
   #change(name: string, change: (node: Node) => Node): void {
     const node = this.#cluster.api.get("Node", name);
     if (node !== undefined) this.#cluster.api.replace(change(node));
-  }
-
-  #podsOf(node: string): Pod[] {
-    return this.#cluster.api.list("Pod").filter(({ spec }) => spec.nodeName === node);
   }
 
   #at(outage: Outage, time: Time, action: () => void): void {

@@ -1,4 +1,11 @@
-import { formatNftTable, type KubeProxyConfig, nftablesEquivalentRules, nftablesRules } from "../kube/index.ts";
+import {
+  formatNftTable,
+  IPTABLES_STYLE,
+  type KubeProxyConfig,
+  nftablesEquivalentRules,
+  nftablesRules,
+} from "../kube/index.ts";
+import type { Ruleset } from "../nat/index.ts";
 import type { Host } from "./host.ts";
 import { IpvsDataPlane } from "./ipvs-data-plane.ts";
 import type { SharedProxy } from "./shared-proxy.ts";
@@ -13,8 +20,11 @@ export interface ProxyDataPlane {
 /** The data plane of kube-proxy's mode. Where it is rules alone, they are made when the node first needs them. */
 export function proxyDataPlane(host: Host, config: KubeProxyConfig, shared: SharedProxy): ProxyDataPlane {
   switch (config.mode) {
-    case "iptables":
-      return { sync: () => host.setRulesLater(() => shared.iptablesRules(config)) };
+    case "iptables": {
+      const book = shared.rulebook(config, IPTABLES_STYLE);
+      const rules = (): Ruleset => book.rulesFor(config);
+      return { sync: () => host.setRulesLater(rules) };
+    }
     case "nftables":
       return { sync: () => syncNftables(host, config, shared) };
     case "ipvs": {

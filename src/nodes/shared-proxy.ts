@@ -1,15 +1,16 @@
 import {
   type ApiServer,
-  IptablesRulebook,
   type KubeProxyConfig,
   type KubernetesVersion,
   type Node,
   type ObjectChange,
   ProxyObjects,
+  Rulebook,
+  type RuleStyle,
   rulebookKey,
   staleConnections,
 } from "../kube/index.ts";
-import type { ConntrackEntry, Ruleset } from "../nat/index.ts";
+import type { ConntrackEntry } from "../nat/index.ts";
 
 /** What the kube-proxies of a cluster's nodes have in common: the objects they watch, and the rules that are the same on many nodes. */
 export class SharedProxy {
@@ -18,13 +19,15 @@ export class SharedProxy {
   /** Changes that the kube-proxies have heard of and not yet acted on. */
   readonly #heard: ObjectChange[] = [];
   readonly #api: ApiServer;
-  readonly #rulebooks = new Map<string, IptablesRulebook>();
-  #stale: { readonly revision: number; readonly test: (entry: ConntrackEntry) => boolean } | undefined;
+  readonly #rulebooks = new Map<string, Rulebook>();
+  /** Whether a tracked connection leads to an endpoint that serves no more. */
+  readonly isStale: (entry: ConntrackEntry) => boolean;
 
   constructor(api: ApiServer, version: KubernetesVersion) {
     this.#api = api;
     this.version = version;
     this.objects = new ProxyObjects();
+    this.isStale = staleConnections(this.objects);
     api.watch((change) => {
       if (change.object.kind === "Service" || change.object.kind === "EndpointSlice") this.#heard.push(change);
     });
@@ -33,24 +36,19 @@ export class SharedProxy {
   /** Takes in what has changed since: until then nodes do what they were last told to, whenever they come to make rules of it. */
   catchUp(): void {
     for (const change of this.#heard.splice(0)) this.objects.follow(change);
+    // Where nodes have flags of their own, each has its own book, and looks into it when it needs to.
+    if (this.#rulebooks.size === 1) for (const book of this.#rulebooks.values()) book.catchUp();
   }
 
   node(name: string): Node | undefined {
     return this.#api.get("Node", name);
   }
 
-  /** The rules of iptables mode for a node, as the objects are now: the same Ruleset for nodes that need the same. */
-  iptablesRules(config: KubeProxyConfig): Ruleset {
+  /** The rulebook for kube-proxies with these flags in this style. */
+  rulebook(config: KubeProxyConfig, style: RuleStyle): Rulebook {
     const key = rulebookKey(config);
-    const known = this.#rulebooks.get(key) ?? new IptablesRulebook(this.objects, config);
+    const known = this.#rulebooks.get(key) ?? new Rulebook(this.objects, style, config);
     this.#rulebooks.set(key, known);
-    return known.rulesFor(config);
+    return known;
   }
-
-  /** Whether a tracked connection leads to an endpoint that serves no more. */
-  readonly isStale = (entry: ConntrackEntry): boolean => {
-    const { revision } = this.objects;
-    if (this.#stale?.revision !== revision) this.#stale = { revision, test: staleConnections(this.objects) };
-    return this.#stale.test(entry);
-  };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type EndpointSlice, type Service, servicePorts, staleConnections } from "../../src/kube/index.ts";
+import { type KubeObject, ProxyObjects, staleConnections } from "../../src/kube/index.ts";
 import type { ConntrackEntry, Tuple } from "../../src/nat/index.ts";
 import { parseIpv4 } from "../../src/netstack/index.ts";
 
@@ -61,9 +61,9 @@ function entry(text: string): ConntrackEntry {
 }
 
 function stale(endpoints: readonly object[], text: string): boolean {
-  const ports = servicePorts([SERVICE as unknown as Service]);
-  const slices = [slice(endpoints) as EndpointSlice];
-  return staleConnections({ revision: 1, ports, slicesOf: () => slices })(entry(text));
+  const objects = new ProxyObjects();
+  for (const object of [SERVICE, slice(endpoints)]) objects.follow({ type: "added", object: object as KubeObject });
+  return staleConnections(objects)(entry(text));
 }
 
 describe("staleConnections()", () => {

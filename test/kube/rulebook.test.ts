@@ -1,15 +1,19 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  IptablesRulebook,
+  IPTABLES_STYLE,
   iptablesRules,
   type KubeObject,
   type KubeProxyConfig,
+  type KubeProxyFlags,
   kubeProxyConfig,
   ofKind,
   ProxyObjects,
+  Rulebook,
 } from "../../src/kube/index.ts";
 import { formatRuleset } from "../../src/nat/index.ts";
 import { address } from "../../src/netstack/index.ts";
+import { clusterArbitrary } from "../support/random-cluster.ts";
 import { service, slice } from "./cluster-objects.ts";
 
 const NODES = ["node1", "node2", "node3"];
@@ -31,7 +35,13 @@ const ALL: readonly KubeObject[] = [WEB, LOCAL, GUARDED, WEB_SLICE, LOCAL_SLICE,
 class Followed {
   readonly #source = new ProxyObjects();
   readonly #objects = new Map<string, KubeObject>();
-  readonly book = new IptablesRulebook(this.#source, configOf("node1"));
+  readonly #flags: KubeProxyFlags;
+  readonly book: Rulebook;
+
+  constructor(flags: KubeProxyFlags = { clusterCidr: "10.180.0.0/16" }) {
+    this.#flags = flags;
+    this.book = new Rulebook(this.#source, IPTABLES_STYLE, this.#configOf("node1"));
+  }
 
   set(...objects: readonly KubeObject[]): void {
     for (const object of objects) {
@@ -46,27 +56,38 @@ class Followed {
     this.#source.follow({ type: "deleted", object });
   }
 
+  deleteNamed(...names: readonly string[]): void {
+    for (const object of [...this.#objects.values()]) if (names.includes(object.metadata.name)) this.delete(object);
+  }
+
   text(node: string): string {
-    return formatRuleset(this.book.rulesFor(configOf(node)));
+    return formatRuleset(this.book.rulesFor(this.#configOf(node)));
   }
 
   textFromNothing(node: string): string {
     const objects = [...this.#objects.values()];
     const input = { services: ofKind(objects, "Service"), endpointSlices: ofKind(objects, "EndpointSlice") };
-    return formatRuleset(iptablesRules({ ...input, config: configOf(node) }));
+    return formatRuleset(iptablesRules({ ...input, config: this.#configOf(node) }));
+  }
+
+  #configOf(node: string): KubeProxyConfig {
+    return configOf(node, this.#flags);
   }
 }
 
-function configOf(name: string): KubeProxyConfig {
+/** The first two are in zone a, the third in zone b. */
+function configOf(name: string, flags: KubeProxyFlags = { clusterCidr: "10.180.0.0/16" }): KubeProxyConfig {
   const number = NODES.indexOf(name) + 1;
-  return kubeProxyConfig({ name, addresses: [address(`10.240.0.${number}`)] }, { clusterCidr: "10.180.0.0/16" }).config;
+  const labels = { "topology.kubernetes.io/zone": number < 3 ? "a" : "b" };
+  const object = { apiVersion: "v1", kind: "Node" as const, metadata: { name, labels } };
+  return kubeProxyConfig({ name, addresses: [address(`10.240.0.${number}`)], object }, flags).config;
 }
 
 function nameOf({ kind, metadata }: KubeObject): string {
   return `${kind}/${metadata.name}`;
 }
 
-describe("an IptablesRulebook", () => {
+describe("a Rulebook", () => {
   it("gives nodes that need the same the very same Ruleset", () => {
     const followed = new Followed();
     followed.set(WEB, WEB_SLICE);
@@ -108,6 +129,58 @@ describe("an IptablesRulebook", () => {
       change();
       for (const node of NODES) expect(followed.text(node)).toBe(followed.textFromNothing(node));
     }
+  });
+
+  it("writes after any changes what would be written from nothing", () => {
+    const stepArbitrary = fc.record({
+      cluster: clusterArbitrary,
+      which: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+    });
+    fc.assert(
+      fc.property(fc.array(stepArbitrary, { minLength: 1, maxLength: 5 }), (steps) => {
+        const followed = new Followed(steps[0]?.cluster.flags);
+        for (const { cluster, which } of steps) {
+          for (const [index, changes] of which.entries()) {
+            if (!changes) continue;
+            const objects = [cluster.services[index], cluster.endpointSlices[index]].filter(
+              (each) => each !== undefined,
+            );
+            if (objects.length > 0) followed.set(...objects);
+            else followed.deleteNamed(`svc-${index}`, `svc-${index}-a`);
+          }
+          for (const node of NODES) expect(followed.text(node)).toBe(followed.textFromNothing(node));
+        }
+      }),
+      { numRuns: 30, seed: 20_260_304 },
+    );
+  });
+
+  it("writes at a change the parts of its own Service and no others", () => {
+    const followed = new Followed();
+    const many = Array.from({ length: 50 }, (_, i) =>
+      service(`web-${i}`, `10.0.1.${i}`, { ports: ["http=80", "dns=53/UDP"] }),
+    );
+    followed.set(...many, ...many.map((_, i) => slice(`web-${i}`, ["http=80", "dns=53/UDP"], ["10.180.1.5 node1"])));
+    for (const node of NODES) followed.book.rulesFor(configOf(node));
+    expect(followed.book.partsWritten).toBe(100);
+    followed.set(slice("web-7", ["http=80", "dns=53/UDP"], ["10.180.1.6 node2"]));
+    for (const node of NODES) followed.book.rulesFor(configOf(node));
+    expect(followed.book.partsWritten).toBe(102);
+  });
+
+  it("says whether any rule names a list of clients, without writing chains that nobody has looked at", () => {
+    const followed = new Followed();
+    followed.set({ ...WEB, spec: { ...WEB.spec, sessionAffinity: "ClientIP" } }, WEB_SLICE);
+    const [list = ""] = /KUBE-SEP-\w+/.exec(followed.text("node1")) ?? [];
+    const names = (): boolean | undefined =>
+      followed.book.rulesFor(configOf("node1")).get("nat")?.namesList?.("recent", list);
+    expect(names()).toBe(true);
+    followed.set({ ...WEB, spec: { ...WEB.spec, sessionAffinity: "ClientIP" } }, slice("web", ["80"], []));
+    expect(names()).toBe(false);
+    followed.set(WEB_SLICE);
+    expect(names()).toBe(true);
+    followed.set(WEB);
+    expect(names()).toBe(false);
   });
 
   it("keeps the chains that a change does not touch", () => {
