@@ -1,4 +1,3 @@
-import { type Ipv4Address, mac } from "../src/netstack/index.ts";
 import type { Host } from "../src/nodes/index.ts";
 import { CHANGES, type ClusterChange, endpointNodes, measuredPods, type Probe } from "./cluster-changes.ts";
 import {
@@ -25,6 +24,7 @@ export interface ChangeTime {
 export class ChangesBench {
   readonly built: ScaledCluster;
   readonly #listening = new Set<string>();
+  readonly #announced = new Set<string>();
   #received = 0;
   #round = 0;
   #worst: ChangeTime | undefined;
@@ -69,16 +69,26 @@ export class ChangesBench {
     return time;
   }
 
-  /** The client knows the probe's node, and that one the nodes with endpoints. */
+  /** The client, the probe's node and the nodes with endpoints know each other, and the switch knows where they are. */
   #introduce({ by }: Probe): void {
-    const { client, cluster } = this.built;
-    const node = cluster.nodes.get(nodeName(by % cluster.nodes.size));
-    if (node === undefined) return;
-    setNeighbour(client, node.address);
-    for (const name of endpointNodes(this.built)) {
-      const other = cluster.nodes.get(name)?.address;
-      if (other !== undefined) setNeighbour(node.host, other);
+    const { client, cluster, network } = this.built;
+    const asked = cluster.nodes.get(nodeName(by % cluster.nodes.size))?.host;
+    const others = [...endpointNodes(this.built)].map((name) => cluster.nodes.get(name)?.host);
+    for (const host of [client, asked, ...others]) if (host !== undefined) this.#announce(host);
+    network.simulator.runUntilQuiet();
+    if (asked === undefined) return;
+    for (const other of [client, ...others]) {
+      if (other === undefined) continue;
+      setNeighbour(asked, other);
+      setNeighbour(other, asked);
     }
+  }
+
+  #announce({ name, stack, address }: Host): void {
+    const out = stack.interface("eth0");
+    if (this.#announced.has(name) || out === undefined || address === undefined) return;
+    this.#announced.add(name);
+    stack.link.announce(out, address);
   }
 
   /** A new connection by the probe's node. */
@@ -111,7 +121,10 @@ export class ChangesBench {
   }
 }
 
-function setNeighbour({ stack }: Host, node: Ipv4Address): void {
+function setNeighbour({ stack }: Host, other: Host): void {
   const out = stack.interface("eth0");
-  if (out !== undefined) stack.link.neighbours.setPermanent(out, node, mac(0x4201 * 2 ** 32 + node));
+  const { address } = other;
+  const to = other.stack.interface("eth0")?.mac;
+  if (out !== undefined && address !== undefined && to !== undefined)
+    stack.link.neighbours.setPermanent(out, address, to);
 }

@@ -38,7 +38,7 @@ export const CHANGES: readonly ClusterChange[] = [
   },
   { name: "internalTrafficPolicy is Local", apply: (built, round) => keepInternalTrafficLocal(built, round) },
   { name: "a Service is deleted", apply: (built, round) => deleteService(built, round) },
-  { name: "a Deployment is scaled up", apply: (built, round) => scale(built, round, 100) },
+  { name: "a Deployment is scaled up", apply: (built, round) => scale(built, round, 40) },
   { name: "a Deployment is scaled down", apply: (built, round) => scale(built, round, 15) },
   { name: "a pod is deleted", apply: (built, round) => deletePod(built, round) },
   { name: "a node fails", apply: (built, round) => failNode(built, round) },
