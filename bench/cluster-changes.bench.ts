@@ -2,6 +2,7 @@ import type { Host } from "../src/nodes/index.ts";
 import { CHANGES, type ClusterChange, endpointNodes, measuredPods, type Probe } from "./cluster-changes.ts";
 import {
   buildCluster,
+  type ClusterKind,
   type ClusterSize,
   DATAGRAMS,
   nodeAddress,
@@ -29,8 +30,8 @@ export class ChangesBench {
   #round = 0;
   #worst: ChangeTime | undefined;
 
-  constructor(size: ClusterSize) {
-    this.built = buildCluster(size);
+  constructor(size: ClusterSize, kind: ClusterKind = {}) {
+    this.built = buildCluster(size, kind);
     this.#listen();
   }
 

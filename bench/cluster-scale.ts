@@ -1,5 +1,6 @@
+import type { ProxyMode } from "../src/kube/index.ts";
 import { address, cidr, type Ipv4Address, ipv4 } from "../src/netstack/index.ts";
-import { Cluster, type Host, type KubeNodeSpec, Network } from "../src/nodes/index.ts";
+import { Cluster, type CniKind, type Host, type KubeNodeSpec, Network } from "../src/nodes/index.ts";
 
 /** How large a cluster is. Each Service has a Deployment of its own, so its Pods are `pods / services`. */
 export interface ClusterSize {
@@ -34,8 +35,17 @@ const POD_RANGE = cidr("10.0.0.0/9");
 const SERVICE_RANGE = cidr("172.16.0.0/16");
 const GATEWAY = address("10.128.255.254");
 
-/** Builds a cluster of that size with the default CNI and kube-proxy in iptables mode. */
-export function buildCluster(size: ClusterSize): ScaledCluster {
+/** What carries packets to Services and to pods: the defaults when left out. */
+export interface ClusterKind {
+  readonly mode?: ProxyMode;
+  readonly cni?: CniKind;
+}
+
+/** Builds a cluster of that size. */
+export function buildCluster(
+  size: ClusterSize,
+  { mode = "iptables", cni = "bridge" }: ClusterKind = {},
+): ScaledCluster {
   const network = new Network({ seed: 1 });
   const segment = network.addSwitch("vpc");
   const client = network.addHost("client");
@@ -49,7 +59,8 @@ export function buildCluster(size: ClusterSize): ScaledCluster {
     hairpin: true,
     serviceCidr: SERVICE_RANGE,
     nodes: Array.from({ length: size.nodes }, (_, number) => nodeSpec(number)),
-    proxy: { clusterCidr: "10.0.0.0/9" },
+    proxy: { clusterCidr: "10.0.0.0/9", mode },
+    cni,
     pins: {},
   });
   for (let number = 0; number < size.services; number++) {

@@ -73,7 +73,7 @@ export { formatAge, formatKubectlTable, type TableOptions } from "./kubectl-tabl
 export { asList, formatJson, formatYaml } from "./kubectl-yaml.ts";
 export { applyPatch, jsonMergePatch, strategicMergePatch } from "./merge-patch.ts";
 export type * from "./model.ts";
-export { nftablesEquivalentRules } from "./nft-equivalent-rules.ts";
+export { NFT_EQUIVALENT_STYLE, nftablesEquivalentRules } from "./nft-equivalent-rules.ts";
 export { formatNftTable } from "./nft-format.ts";
 export { nftablesRules } from "./nft-rules.ts";
 export type * from "./nft-table.ts";

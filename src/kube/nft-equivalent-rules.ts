@@ -1,21 +1,19 @@
 import type { Rule, Ruleset, Target } from "../nat/index.ts";
 import { cidr, contains, type Ipv4Address } from "./address.ts";
-import { collectEndpoints, localityOf } from "./endpoints.ts";
-import { type ChainOptions, writeServiceChains } from "./iptables-service-chains.ts";
+import { writeServiceChains } from "./iptables-service-chains.ts";
 import { nftEndpointName, nftServiceName } from "./nft-names.ts";
 import { nftNodePortAddresses, nodePortIps } from "./nft-static.ts";
 import { type KubeProxyConfig, primaryAddress } from "./proxy-config.ts";
 import type { ProxyInput } from "./proxy-input.ts";
+import { serviceSource } from "./proxy-objects.ts";
 import {
   addressType,
   append,
   comment,
-  finishSheet,
   fromAddress,
   fromRange,
   jump,
   match,
-  newRuleSheet,
   notToRange,
   openChain,
   protocol,
@@ -25,14 +23,10 @@ import {
   toAddress,
   toRange,
 } from "./rule-sheet.ts";
-import {
-  internalPolicyChain,
-  noEndpointVerdict,
-  planService,
-  type ServiceChainNames,
-  type ServicePlan,
-} from "./service-plan.ts";
-import { type ServicePort, servicePorts } from "./service-ports.ts";
+import type { RuleStyle } from "./rule-style.ts";
+import { Rulebook } from "./rulebook.ts";
+import { internalPolicyChain, noEndpointVerdict, type ServiceChainNames, type ServicePlan } from "./service-plan.ts";
+import type { ServicePort } from "./service-ports.ts";
 
 const NFT_CHAINS: ServiceChainNames = {
   cluster: (port) => nftServiceName("service", port),
@@ -43,28 +37,42 @@ const NFT_CHAINS: ServiceChainNames = {
   markMasquerade: "mark-for-masquerade",
 };
 
+const CLUSTER_IPS_CHECK = { table: "filter", chain: "cluster-ips-check" } as const;
+
 const NEW: RulePart = match({ kind: "conntrack", state: { states: ["NEW"] } });
 
 /**
  * Rules of the iptables kind that do to packets what {@link nftablesRules} says, for a netfilter that runs no other kind. Chains have
  * nftables mode's names; its maps become lists; what it checks before translation stands in mangle, what it checks after in filter.
  */
-export function nftablesEquivalentRules({ services, endpointSlices, config }: ProxyInput): Ruleset {
-  const sheet = newRuleSheet();
-  writeHooks(sheet, config);
-  const endpoints = collectEndpoints(endpointSlices, config.nodeName);
-  const locality = localityOf(config.nodeName, config.node);
-  const plans = servicePorts(services).map((port) => planService(port, endpoints, locality));
-  const options: ChainOptions = { config, names: NFT_CHAINS, comments: "all" };
-  for (const plan of plans) {
-    writeDispatch(sheet, plan);
-    writeRefusals(sheet, plan);
-    writeFirewall(sheet, plan.port, config);
-    writeServiceChains(sheet, plan, options);
-  }
-  writeNodePortDispatch(sheet, config);
-  writeClusterIpCheck(sheet, plans, config);
-  return finishSheet(sheet);
+export const NFT_EQUIVALENT_STYLE: RuleStyle = {
+  writer: {
+    chains: NFT_CHAINS,
+    writeEntries: (sheet, plan) => {
+      writeDispatch(sheet, plan);
+      writeRefusals(sheet, plan);
+      writeFirewallJumps(sheet, plan.port);
+      writeClusterIpCheck(sheet, plan.port);
+    },
+    ownTables: ["mangle", "nat"],
+    writeOwn: (sheet, plan, options) => {
+      writeFirewall(sheet, plan.port, options.config);
+      writeServiceChains(sheet, plan, options);
+    },
+    namesIn: (table, plan) => (table === "nat" ? dispatchedChains(plan) : firewallChains(plan.port)),
+  },
+  writeHead: writeHooks,
+  writeTail: (sheet, config) => {
+    writeNodePortDispatch(sheet, config);
+    writeUnallocatedCheck(sheet, config);
+  },
+  nodeKey: (config) => (nftNodePortAddresses(config).kind === "all" ? "" : nodePortIps(config).join()),
+  largeCluster: Number.POSITIVE_INFINITY,
+};
+
+/** The rules of {@link NFT_EQUIVALENT_STYLE} for these objects. */
+export function nftablesEquivalentRules({ config, ...objects }: ProxyInput): Ruleset {
+  return new Rulebook(serviceSource(objects), NFT_EQUIVALENT_STYLE, config).rulesFor(config);
 }
 
 function writeHooks(sheet: RuleSheet, config: KubeProxyConfig): void {
@@ -131,19 +139,39 @@ function writeRefusals(sheet: RuleSheet, plan: ServicePlan): void {
   append(sheet, { table: "filter", chain: "no-endpoint-nodeports" }, refusal(plan, nodePort));
 }
 
+function writeFirewallJumps(sheet: RuleSheet, port: ServicePort): void {
+  for (const chain of firewallChains(port))
+    for (const vip of port.loadBalancerVips)
+      append(sheet, { table: "mangle", chain: "firewall-check" }, rule(to(port, vip), jump(chain)));
+}
+
 function writeFirewall(sheet: RuleSheet, port: ServicePort, config: KubeProxyConfig): void {
-  if (port.sourceRanges.length === 0) return;
-  const chain = NFT_CHAINS.firewall(port);
-  for (const vip of port.loadBalancerVips)
-    append(sheet, { table: "mangle", chain: "firewall-check" }, rule(to(port, vip), jump(chain)));
-  const nodeMayCome = port.sourceRanges.some((range) => contains(range, primaryAddress(config)));
-  const allowed = [...port.sourceRanges.map(fromRange), ...(nodeMayCome ? port.loadBalancerVips.map(fromAddress) : [])];
-  append(
-    sheet,
-    { table: "mangle", chain },
-    ...allowed.map((source) => rule([source], { kind: "return" })),
-    rule([comment(`${port.name} traffic from outside its source ranges`)], { kind: "drop" }),
-  );
+  for (const chain of firewallChains(port)) {
+    const nodeMayCome = port.sourceRanges.some((range) => contains(range, primaryAddress(config)));
+    const allowed = [
+      ...port.sourceRanges.map(fromRange),
+      ...(nodeMayCome ? port.loadBalancerVips.map(fromAddress) : []),
+    ];
+    append(
+      sheet,
+      { table: "mangle", chain },
+      ...allowed.map((source) => rule([source], { kind: "return" })),
+      rule([comment(`${port.name} traffic from outside its source ranges`)], { kind: "drop" }),
+    );
+  }
+}
+
+function firewallChains(port: ServicePort): readonly string[] {
+  return port.sourceRanges.length === 0 ? [] : [NFT_CHAINS.firewall(port)];
+}
+
+/** Those of nat that maps lead to, or other chains of the port's. */
+function dispatchedChains({ port, usesClusterChain, usesLocalChain, usesExternalChain }: ServicePlan): string[] {
+  return [
+    ...(usesClusterChain ? [NFT_CHAINS.cluster(port)] : []),
+    ...(usesLocalChain ? [NFT_CHAINS.local(port)] : []),
+    ...(usesExternalChain ? [NFT_CHAINS.external(port)] : []),
+  ];
 }
 
 /** NodePorts are looked up only for packets to the addresses that answer on them. */
@@ -160,13 +188,18 @@ function writeNodePortDispatch(sheet: RuleSheet, config: KubeProxyConfig): void 
 }
 
 /** Who comes here with a cluster IP as destination found no such port. */
-function writeClusterIpCheck(sheet: RuleSheet, plans: readonly ServicePlan[], config: KubeProxyConfig): void {
-  const place = { table: "filter", chain: "cluster-ips-check" } as const;
+function writeClusterIpCheck(sheet: RuleSheet, { clusterIp, isFirst }: ServicePort): void {
+  if (!isFirst) return;
   const reject: Target = { kind: "reject", with: "icmp-port-unreachable" };
-  for (const address of new Set(plans.map((plan) => plan.port.clusterIp)))
-    append(sheet, place, rule([comment("Reject traffic to invalid ports of ClusterIPs"), toAddress(address)], reject));
-  for (const range of config.serviceCidrs)
-    append(sheet, place, rule([comment("Drop traffic to unallocated ClusterIPs"), toRange(range)], { kind: "drop" }));
+  const parts = [comment("Reject traffic to invalid ports of ClusterIPs"), toAddress(clusterIp)];
+  append(sheet, CLUSTER_IPS_CHECK, rule(parts, reject));
+}
+
+function writeUnallocatedCheck(sheet: RuleSheet, config: KubeProxyConfig): void {
+  for (const range of config.serviceCidrs) {
+    const parts = [comment("Drop traffic to unallocated ClusterIPs"), toRange(range)];
+    append(sheet, CLUSTER_IPS_CHECK, rule(parts, { kind: "drop" }));
+  }
 }
 
 function to(port: ServicePort, address: Ipv4Address): readonly RulePart[] {

@@ -14,6 +14,8 @@ export interface ServicePort {
   readonly service: string;
   /** `ns/name`: joined once, as ten thousand are looked up by it at every change. */
   readonly serviceKey: string;
+  /** Whether it is the first of its Service's in the order in which rules are written. */
+  readonly isFirst: boolean;
   readonly portName: string;
   readonly protocol: ServiceProtocol;
   /** `ns/name:portname`, or `ns/name` for an unnamed port. Without the protocol, in comments and hashes alike. */
@@ -48,7 +50,12 @@ export function servicePorts(services: readonly Service[]): readonly ServicePort
       byKey.set(servicePortKey(record), record);
     }
   }
-  return sortServicePorts([...byKey.values()]);
+  const seen = new Set<string>();
+  return sortServicePorts([...byKey.values()]).map((port) => {
+    const isFirst = !seen.has(port.serviceKey);
+    seen.add(port.serviceKey);
+    return isFirst ? { ...port, isFirst } : port;
+  });
 }
 
 /** The order in which rules are written: by name, then protocol. */
@@ -93,6 +100,7 @@ function servicePort(service: Service, port: ServicePortSpec, clusterIp: Ipv4Add
     namespace: metadata.namespace,
     service: metadata.name,
     serviceKey: `${metadata.namespace}/${metadata.name}`,
+    isFirst: false,
     portName,
     protocol: port.protocol ?? "TCP",
     name:

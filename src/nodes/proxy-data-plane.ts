@@ -2,8 +2,9 @@ import {
   formatNftTable,
   IPTABLES_STYLE,
   type KubeProxyConfig,
-  nftablesEquivalentRules,
+  NFT_EQUIVALENT_STYLE,
   nftablesRules,
+  type Rulebook,
 } from "../kube/index.ts";
 import type { Ruleset } from "../nat/index.ts";
 import type { Host } from "./host.ts";
@@ -20,13 +21,13 @@ export interface ProxyDataPlane {
 /** The data plane of kube-proxy's mode. Where it is rules alone, they are made when the node first needs them. */
 export function proxyDataPlane(host: Host, config: KubeProxyConfig, shared: SharedProxy): ProxyDataPlane {
   switch (config.mode) {
-    case "iptables": {
-      const book = shared.rulebook(config, IPTABLES_STYLE);
-      const rules = (): Ruleset => book.rulesFor(config);
-      return { sync: () => host.setRulesLater(rules) };
+    case "iptables":
+      return followRulebook(host, config, shared.rulebook(config, IPTABLES_STYLE));
+    case "nftables": {
+      host.formatRules = () => formatNftTable(nftablesRules(shared.objects.input(config)));
+      // Netfilter here runs rules of the iptables kind: packets meet rules that do the same, people are shown nftables' own.
+      return followRulebook(host, config, shared.rulebook(config, NFT_EQUIVALENT_STYLE));
     }
-    case "nftables":
-      return { sync: () => syncNftables(host, config, shared) };
     case "ipvs": {
       const ipvs = new IpvsDataPlane(host);
       return { sync: () => ipvs.sync(shared.objects.input(config)) };
@@ -38,8 +39,8 @@ export function proxyDataPlane(host: Host, config: KubeProxyConfig, shared: Shar
   }
 }
 
-/** Netfilter here runs rules of the iptables kind: packets meet rules that do the same, people are shown nftables' own. */
-function syncNftables(host: Host, config: KubeProxyConfig, { objects }: SharedProxy): void {
-  host.setRulesLater(() => nftablesEquivalentRules(objects.input(config)));
-  host.formatRules = () => formatNftTable(nftablesRules(objects.input(config)));
+/** Where the data plane is rules alone. */
+function followRulebook(host: Host, config: KubeProxyConfig, book: Rulebook): ProxyDataPlane {
+  const rules = (): Ruleset => book.rulesFor(config);
+  return { sync: () => host.setRulesLater(rules) };
 }

@@ -7,11 +7,15 @@ import {
   type KubeProxyConfig,
   type KubeProxyFlags,
   kubeProxyConfig,
+  NFT_EQUIVALENT_STYLE,
+  nftablesEquivalentRules,
   ofKind,
+  type ProxyInput,
   ProxyObjects,
   Rulebook,
+  type RuleStyle,
 } from "../../src/kube/index.ts";
-import { formatRuleset } from "../../src/nat/index.ts";
+import { formatRuleset, type Ruleset } from "../../src/nat/index.ts";
 import { address } from "../../src/netstack/index.ts";
 import { clusterArbitrary } from "../support/random-cluster.ts";
 import { service, slice } from "./cluster-objects.ts";
@@ -31,6 +35,16 @@ const LOCAL_SLICE = slice("local", ["80"], ["10.180.1.6 node1"]);
 const GUARDED_SLICE = slice("guarded", ["443"], ["10.180.3.7 node3"]);
 const ALL: readonly KubeObject[] = [WEB, LOCAL, GUARDED, WEB_SLICE, LOCAL_SLICE, GUARDED_SLICE];
 
+interface Mode {
+  readonly style: RuleStyle;
+  readonly fromNothing: (input: ProxyInput) => Ruleset;
+}
+
+const MODES = {
+  iptables: { style: IPTABLES_STYLE, fromNothing: iptablesRules },
+  nftables: { style: NFT_EQUIVALENT_STYLE, fromNothing: nftablesEquivalentRules },
+} as const;
+
 /** A rulebook that follows changes, and the same rules written from nothing. */
 class Followed {
   readonly #source = new ProxyObjects();
@@ -38,9 +52,12 @@ class Followed {
   readonly #flags: KubeProxyFlags;
   readonly book: Rulebook;
 
-  constructor(flags: KubeProxyFlags = { clusterCidr: "10.180.0.0/16" }) {
+  readonly #fromNothing: (input: ProxyInput) => Ruleset;
+
+  constructor(flags: KubeProxyFlags = { clusterCidr: "10.180.0.0/16" }, mode: Mode = MODES.iptables) {
     this.#flags = flags;
-    this.book = new Rulebook(this.#source, IPTABLES_STYLE, this.#configOf("node1"));
+    this.#fromNothing = mode.fromNothing;
+    this.book = new Rulebook(this.#source, mode.style, this.#configOf("node1"));
   }
 
   set(...objects: readonly KubeObject[]): void {
@@ -67,7 +84,7 @@ class Followed {
   textFromNothing(node: string): string {
     const objects = [...this.#objects.values()];
     const input = { services: ofKind(objects, "Service"), endpointSlices: ofKind(objects, "EndpointSlice") };
-    return formatRuleset(iptablesRules({ ...input, config: this.#configOf(node) }));
+    return formatRuleset(this.#fromNothing({ ...input, config: this.#configOf(node) }));
   }
 
   #configOf(node: string): KubeProxyConfig {
@@ -131,29 +148,32 @@ describe("a Rulebook", () => {
     }
   });
 
-  it("writes after any changes what would be written from nothing", () => {
-    const stepArbitrary = fc.record({
-      cluster: clusterArbitrary,
-      which: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
-    });
-    fc.assert(
-      fc.property(fc.array(stepArbitrary, { minLength: 1, maxLength: 5 }), (steps) => {
-        const followed = new Followed(steps[0]?.cluster.flags);
-        for (const { cluster, which } of steps) {
-          for (const [index, changes] of which.entries()) {
-            if (!changes) continue;
-            const objects = [cluster.services[index], cluster.endpointSlices[index]].filter(
-              (each) => each !== undefined,
-            );
-            if (objects.length > 0) followed.set(...objects);
-            else followed.deleteNamed(`svc-${index}`, `svc-${index}-a`);
+  it.each(Object.entries(MODES))(
+    "of %s mode writes after any changes what would be written from nothing",
+    (_, mode) => {
+      const stepArbitrary = fc.record({
+        cluster: clusterArbitrary,
+        which: fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+      });
+      fc.assert(
+        fc.property(fc.array(stepArbitrary, { minLength: 1, maxLength: 5 }), (steps) => {
+          const followed = new Followed(steps[0]?.cluster.flags, mode);
+          for (const { cluster, which } of steps) {
+            for (const [index, changes] of which.entries()) {
+              if (!changes) continue;
+              const objects = [cluster.services[index], cluster.endpointSlices[index]].filter(
+                (each) => each !== undefined,
+              );
+              if (objects.length > 0) followed.set(...objects);
+              else followed.deleteNamed(`svc-${index}`, `svc-${index}-a`);
+            }
+            for (const node of NODES) expect(followed.text(node)).toBe(followed.textFromNothing(node));
           }
-          for (const node of NODES) expect(followed.text(node)).toBe(followed.textFromNothing(node));
-        }
-      }),
-      { numRuns: 30, seed: 20_260_304 },
-    );
-  });
+        }),
+        { numRuns: 30, seed: 20_260_304 },
+      );
+    },
+  );
 
   it("writes at a change the parts of its own Service and no others", () => {
     const followed = new Followed();
