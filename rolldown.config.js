@@ -9,6 +9,7 @@ export default defineConfig({
     natscope: "src/cli/main.ts",
     "frame-worker": "src/tun/frame-worker.ts",
     "job-worker": "src/cli/job-worker.ts",
+    "output-worker": "src/cli/output-worker.ts",
     "namespace-setup": "src/tun/namespace-setup.ts",
   },
   platform: "node",

@@ -29,6 +29,16 @@ export interface CaptureFiles {
 /** Opens what `--pcap` names before the run begins, so that a path that cannot be written is known at once. */
 export function openCapture(scenario: Scenario, flags: CaptureFlags, io: CommandIo): CaptureFiles {
   const files = new OpenFiles(io);
+  const options = captureOptions(scenario, flags, (name) => files.open(name));
+  return { options, files: files.names, close: () => files.close() };
+}
+
+/** What the options say is captured, and where to: `open` opens a file. @throws ConfigError */
+export function captureOptions(
+  scenario: Scenario,
+  flags: CaptureFlags,
+  open: (name: string) => (bytes: Uint8Array) => void,
+): CaptureFiles["options"] {
   const { pcap, format = "pcapng" } = flags;
   if (format === "pcap" && pcap === "-") {
     throw wrong(
@@ -36,21 +46,18 @@ export function openCapture(scenario: Scenario, flags: CaptureFlags, io: Command
       "classic pcap is one file for each capture point; expected a file's name, or --format pcapng",
     );
   }
+  const filter = flags.filter === undefined ? undefined : readFilter(flags.filter);
   const section = { application: `natscope ${VERSION}`, comment: `scenario ${scenario.name}, seed ${flags.seed}` };
   const target: CaptureOptions["target"] =
     pcap === undefined
       ? { format: "count" }
       : format === "pcap"
-        ? { format, sinkFor: (point) => files.open(fileForPoint(pcap, point)) }
-        : { format, sink: files.open(pcap), section };
+        ? { format, sinkFor: (point) => open(fileForPoint(pcap, point)) }
+        : { format, sink: open(pcap), section };
   return {
-    options: {
-      target,
-      ...(flags.only !== undefined && { only: flags.only.map((pattern) => realPoint(scenario, pattern)) }),
-      ...(flags.filter !== undefined && { filter: readFilter(flags.filter) }),
-    },
-    files: files.names,
-    close: () => files.close(),
+    target,
+    ...(flags.only !== undefined && { only: flags.only.map((pattern) => realPoint(scenario, pattern)) }),
+    ...(filter !== undefined && { filter }),
   };
 }
 

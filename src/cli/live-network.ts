@@ -4,10 +4,10 @@ import type { CaptureOptions } from "../pcap/index.ts";
 import { type Lab, type Scenario, ScenarioRun } from "../scenario/index.ts";
 import { Attachment, type FramePort, RealTimeDriver } from "../tun/index.ts";
 import { installBackends } from "./backend-relay.ts";
-import { type CaptureFiles, openCapture } from "./capture-file.ts";
 import { describeFileError } from "./file-error.ts";
 import { stepNumber } from "./inspect-node.ts";
 import type { CommandIo } from "./io.ts";
+import { LiveCaptureFile } from "./live-capture-file.ts";
 import { hostToReplace, interfacesToReplace } from "./live-host.ts";
 import { PointServer } from "./point-server.ts";
 import { readScenario } from "./read-scenario.ts";
@@ -28,6 +28,15 @@ export interface LiveFlags {
   readonly backend?: readonly string[];
 }
 
+/** What has happened since a network went live. */
+export interface LiveCounters {
+  readonly packets: number;
+  readonly connections: number;
+  readonly drops: number;
+  /** Packets that the capture lacks. */
+  readonly missed: number;
+}
+
 /** How often the capture is written out. */
 const FLUSH_EVERY_MS = 100;
 
@@ -42,8 +51,9 @@ export class LiveNetwork {
   readonly driver: RealTimeDriver;
   /** Ends the connections to real servers, which would keep this process alive. */
   endBackends: () => void = () => {};
-  readonly #files: CaptureFiles;
+  readonly #file: LiveCaptureFile;
   readonly #goLive: () => void;
+  readonly #io: CommandIo;
   #points: PointServer | undefined;
   #attachment: Attachment | undefined;
   #flushing: NodeJS.Timeout | undefined;
@@ -52,26 +62,28 @@ export class LiveNetwork {
   constructor(built: {
     readonly scenario: Scenario;
     readonly lab: Lab;
-    readonly files: CaptureFiles;
+    readonly file: LiveCaptureFile;
     readonly host: Host;
     readonly goLive: () => void;
+    readonly io: CommandIo;
   }) {
     this.scenario = built.scenario;
     this.lab = built.lab;
     this.host = built.host;
     this.interfaces = interfacesToReplace(built.host, built.lab);
     this.driver = new RealTimeDriver(built.lab.network.simulator);
-    this.#files = built.files;
+    this.#file = built.file;
     this.#goLive = built.goLive;
+    this.#io = built.io;
   }
 
   /** Offers the capture points to Wireshark. The network runs without that, too. */
-  async offerPoints(io: CommandIo): Promise<void> {
+  async offerPoints(): Promise<void> {
     if (process.platform === "win32") return;
     try {
       this.#points = await PointServer.open(this.lab.network, this.scenario.name);
     } catch (error) {
-      io.err(`note: the capture points are not in Wireshark's list: ${describeFileError(error)}\n`);
+      this.#io.err(`note: the capture points are not in Wireshark's list: ${describeFileError(error)}\n`);
     }
   }
 
@@ -103,12 +115,23 @@ export class LiveNetwork {
   }
 
   /** What has happened since {@link begin}. */
-  get counters(): { readonly packets: number; readonly connections: number; readonly drops: number } {
+  get counters(): LiveCounters {
     const { fromKernel = 0, toKernel = 0, lost = 0, connections = 0 } = this.#attachment?.counters ?? {};
-    return { packets: fromKernel + toKernel, connections, drops: this.#countDrops() - this.#dropsBefore + lost };
+    const drops = this.#countDrops() - this.#dropsBefore + lost;
+    return {
+      packets: fromKernel + toKernel,
+      connections,
+      drops,
+      missed: this.lab.network.capture?.counters.missed ?? 0,
+    };
   }
 
-  /** Takes the kernel's interface away and completes the capture. */
+  /** Whether whoever read the capture has closed the pipe. */
+  get captureIsLeft(): boolean {
+    return this.#file.isLeft;
+  }
+
+  /** Takes the kernel's interfaces away and completes the capture. */
   async close(): Promise<void> {
     clearInterval(this.#flushing);
     this.driver.stop();
@@ -116,7 +139,7 @@ export class LiveNetwork {
     await this.#attachment?.close();
     this.lab.network.capture?.finish();
     await this.#points?.close();
-    this.#files.close();
+    await this.#file.close(this.counters.missed, this.#io);
   }
 
   #flush(): void {
@@ -135,13 +158,13 @@ export class LiveNetwork {
 export async function openLive(given: string, flags: LiveFlags, io: CommandIo): Promise<LiveNetwork> {
   const scenario = readScenario(given, flags.set, io.err);
   const until = flags.at === undefined ? undefined : stepNumber(scenario, flags.at);
-  const files = openCapture(scenario, flags, io);
+  const file = new LiveCaptureFile(scenario, flags);
   let isLive = false;
   const watch = new RunWatch(io);
   try {
     const run = new ScenarioRun(scenario, {
       seed: flags.seed,
-      ...(flags.pcap !== undefined && { capture: liveOnly(files.options, () => isLive) }),
+      ...(flags.pcap !== undefined && { capture: liveOnly(file.options, () => isLive) }),
       startDate: BigInt(Date.now()) * 1_000_000n,
       goesOn: true,
       ...(until !== undefined && { until }),
@@ -151,16 +174,18 @@ export async function openLive(given: string, flags: LiveFlags, io: CommandIo): 
       pause: (lab) => watch.pause(lab),
     });
     await run.run();
+    for (const pattern of run.lab.network.capture?.unusedPatterns ?? [])
+      io.err(`note: --only ${pattern}: there is no such capture point\n`);
     const host = hostToReplace(run.lab, flags.as);
     const goLive = (): void => {
       isLive = true;
     };
-    const live = new LiveNetwork({ scenario, lab: run.lab, files, host, goLive });
+    const live = new LiveNetwork({ scenario, lab: run.lab, file, host, goLive, io });
     live.endBackends = installBackends(live, flags.backend ?? []);
-    await live.offerPoints(io);
+    await live.offerPoints();
     return live;
   } catch (error) {
-    files.close();
+    await file.close(0, io);
     throw error;
   } finally {
     watch.clear();
@@ -168,7 +193,7 @@ export async function openLive(given: string, flags: LiveFlags, io: CommandIo): 
 }
 
 /** What the steps did in virtual time is not in the capture of what is done live. */
-function liveOnly(options: CaptureFiles["options"], isLive: () => boolean): Omit<CaptureOptions, "now" | "startDate"> {
+function liveOnly(options: LiveCaptureFile["options"], isLive: () => boolean): LiveCaptureFile["options"] {
   const { filter } = options;
   const accepts: NonNullable<CaptureOptions["filter"]>["accepts"] = (bytes, start, end, point) =>
     isLive() && (filter === undefined || filter.accepts(bytes, start, end, point));

@@ -1,5 +1,6 @@
 import { EtherType, ipv4Fault, networkLayer, Packet } from "../netstack/index.ts";
 import type { Host, Network } from "../nodes/index.ts";
+import { counted } from "./counted.ts";
 
 /** What became of a packet that was to be sent again. */
 export type Injected = "sent" | "not-ipv4" | "malformed" | "no-route";
@@ -47,5 +48,5 @@ export class PacketInjector {
 export function describeInjected(counts: PacketInjector["counts"]): string {
   const { sent, ...others } = counts;
   const left = Object.entries(others).flatMap(([reason, count]) => (count === 0 ? [] : [`${count} ${reason}`]));
-  return `${sent} packet${sent === 1 ? "" : "s"} sent${left.length === 0 ? "" : `; left out: ${left.join(", ")}`}`;
+  return `${counted(sent, "packet")} sent${left.length === 0 ? "" : `; left out: ${left.join(", ")}`}`;
 }

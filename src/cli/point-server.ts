@@ -6,14 +6,13 @@ import type { Network } from "../nodes/index.ts";
 import type { Capture, PacketFilter } from "../pcap/index.ts";
 import { compileDisplayFilter } from "../scenario/index.ts";
 import { makeSocketFolder } from "./live-sockets.ts";
+import { MOST_UNTAKEN } from "./output-thread.ts";
 import { packetFilter } from "./packet-filter.ts";
 import { LONGEST_REQUEST, type PointRequest, parseRequest } from "./point-requests.ts";
 import { VERSION } from "./version.ts";
 
 /** Readers at one time. */
 const MOST_READERS = 16;
-/** A reader that has so many bytes outstanding gets no packets until it has read some. */
-const MOST_UNREAD = 4 * 1024 * 1024;
 /** Who connects has to say what for. */
 const PATIENCE_MS = 5000;
 /** How long the readers may take with what is left at the end. */
@@ -124,7 +123,7 @@ export class PointServer {
     const section = { application: `natscope ${VERSION}`, comment: `scenario ${this.#scenario}, live` };
     const recording = this.#network.record({
       target: { format: "pcapng", sink, section },
-      isBehind: () => socket.writableLength > MOST_UNREAD,
+      isBehind: () => socket.writableLength > MOST_UNTAKEN,
       ...(point !== undefined && { only: [point] }),
       ...(filter !== undefined && { filter }),
     });

@@ -1,4 +1,5 @@
 import { formatDuration, type RunResult, type Scenario, type Step, type StepResult } from "../scenario/index.ts";
+import { counted } from "./counted.ts";
 import type { Style } from "./style.ts";
 
 /** The line that a step is announced with: the command as typed. */
@@ -18,7 +19,7 @@ export function describeResult(step: Step, result: StepResult, style: Style): st
   const head = isAnnouncedAtOnce(step) ? "" : `${style.prompt(`${promptOf(step)} ${result.run}`)}\n`;
   const where = result.node === undefined ? "" : `${result.node}: `;
   const notes = [
-    ...(result.times === undefined ? [] : [count(result.times, "time")]),
+    ...(result.times === undefined ? [] : [counted(result.times, "time")]),
     ...(result.exitCode === 0 ? [] : [`${where}exit code ${result.exitCode}`]),
   ];
   const note = notes.length === 0 ? "" : `${style.aside(`# ${notes.join(", ")}`)}\n`;
@@ -38,12 +39,12 @@ export function describeOutcome(result: RunResult, expectations: number, style: 
   }
   const unmet = result.steps.reduce((sum, step) => sum + step.unmet.length, 0);
   if (expectations > 0 && unmet === 0) lines.push(style.good(`all ${expectations} expectations met`));
-  lines.push(`${count(result.packets, "packet")} seen, ${describeDrops(result.drops)}`);
+  lines.push(`${counted(result.packets, "packet")} seen, ${describeDrops(result.drops)}`);
   return `${lines.join("\n")}\n`;
 }
 
 function repetitionOf(step: Step): string {
-  return step.kind === "run" && typeof step.repeat === "object" ? `  # ${count(step.repeat.times, "time")}` : "";
+  return step.kind === "run" && typeof step.repeat === "object" ? `  # ${counted(step.repeat.times, "time")}` : "";
 }
 
 function promptOf(step: Step): string {
@@ -96,8 +97,4 @@ export function countExpectations({ steps }: Scenario): number {
     return single + expect.stdout.length + expect.stderr.length + expect.packets.length;
   });
   return each.reduce((sum, one) => sum + one, 0);
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }

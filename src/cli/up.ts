@@ -11,6 +11,7 @@ import {
   openTuntap2,
   type Tuntap2Interface,
 } from "../tun/index.ts";
+import { counted } from "./counted.ts";
 import { type CommandIo, ExitCode } from "./io.ts";
 import { addressesToTry } from "./live-addresses.ts";
 import { noteWhatStays } from "./live-host.ts";
@@ -40,7 +41,7 @@ export async function up(given: string, flags: UpFlags, io: CommandIo): Promise<
     await needing("up", () => checkShadowing(live, flags, io));
     const place = await needing("up", () => attach(linux, live, flags));
     announce(live, place, flags, io);
-    await runUntilInterrupted(live, io);
+    await runUntilInterrupted(live, flags, io);
   } finally {
     await live.close();
   }
@@ -120,7 +121,8 @@ function announce(live: LiveNetwork, place: KernelPlace, flags: UpFlags, io: Com
   say("Ctrl-C ends it.\n");
 }
 
-async function runUntilInterrupted(live: LiveNetwork, io: CommandIo): Promise<void> {
+/** Until Ctrl-C, or until whoever reads the capture from standard output has enough. */
+async function runUntilInterrupted(live: LiveNetwork, flags: UpFlags, io: CommandIo): Promise<void> {
   let isEnded = false;
   const end = (): void => {
     isEnded = true;
@@ -128,7 +130,8 @@ async function runUntilInterrupted(live: LiveNetwork, io: CommandIo): Promise<vo
   process.once("SIGTERM", end).once("SIGHUP", end);
   try {
     let shownAt = 0;
-    while (!isEnded && !(await io.isInterrupted())) {
+    const isLeft = (): boolean => flags.pcap === "-" && live.captureIsLeft;
+    while (!isEnded && !isLeft() && !(await io.isInterrupted())) {
       if (io.showsProgress && io.now() - shownAt >= STATUS_EVERY_MS) {
         shownAt = io.now();
         io.err(`\r\x1b[K${describe(live)}`);
@@ -141,9 +144,10 @@ async function runUntilInterrupted(live: LiveNetwork, io: CommandIo): Promise<vo
   }
 }
 
-function describe(live: LiveNetwork): string {
-  const { packets, connections, drops } = live.counters;
-  return `${packets} packets, ${connections} connections, ${drops} drops`;
+function describe({ counters }: LiveNetwork): string {
+  const { packets, connections, drops, missed } = counters;
+  const parts = [counted(packets, "packet"), counted(connections, "connection"), counted(drops, "drop")];
+  return [...parts, ...(missed === 0 ? [] : [`${missed} not in the capture`])].join(", ");
 }
 
 /** The name that was asked for; of several interfaces each gets a number behind it. @throws ConfigError */

@@ -1,3 +1,4 @@
+import { counted } from "./counted.ts";
 import { type CommandIo, ExitCode } from "./io.ts";
 import { readScenario } from "./read-scenario.ts";
 
@@ -10,16 +11,12 @@ export async function validate(
   const scenario = readScenario(given, options.set, io.err);
   const nodes = scenario.clusters.reduce((sum, cluster) => sum + cluster.nodes.length, 0);
   const parts = [
-    count(scenario.networks.length, "network"),
-    count(scenario.machines.filter(({ kind }) => kind === "host").length, "host"),
-    count(scenario.machines.filter(({ kind }) => kind === "router").length, "router"),
-    count(nodes, "node"),
-    count(scenario.steps.length, "step"),
+    counted(scenario.networks.length, "network"),
+    counted(scenario.machines.filter(({ kind }) => kind === "host").length, "host"),
+    counted(scenario.machines.filter(({ kind }) => kind === "router").length, "router"),
+    counted(nodes, "node"),
+    counted(scenario.steps.length, "step"),
   ];
   io.out(`${given}: ${scenario.name} is in order: ${parts.join(", ")}\n`);
   return ExitCode.ok;
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }

@@ -69,6 +69,8 @@ export interface CaptureOptions {
 /** What a capture has done so far. */
 export interface CaptureCounters {
   readonly written: number;
+  /** Frames left out because the taker was behind. */
+  readonly missed: number;
   /** Records whose time had been written past; they carry the time of the record before them. */
   readonly late: number;
   /** Comments that came after their record was written, or did not fit. */
@@ -107,8 +109,9 @@ export class Capture {
   #written = 0;
   #late = 0;
   #refusedComments = 0;
-  /** Frames left out since the last record because the taker was behind. */
   #missed = 0;
+  /** Of {@link #missed}, those that a record's comment has told of. */
+  #toldMissed = 0;
   #finished = false;
 
   constructor(options: CaptureOptions) {
@@ -173,7 +176,7 @@ export class Capture {
     }
     if (frame.at < this.#writtenUntil) this.#late += 1;
     const handle = this.#pending.add({ interfaceId, direction, time: Math.max(frame.at, this.#writtenUntil) }, frame);
-    if (this.#missed > 0) this.#tellMissed(handle);
+    if (this.#missed > this.#toldMissed) this.#tellMissed(handle);
     if (this.#pending.isFull) this.#writeOldest();
     return handle;
   }
@@ -221,7 +224,12 @@ export class Capture {
   }
 
   get counters(): CaptureCounters {
-    return { written: this.#written, late: this.#late, refusedComments: this.#refusedComments };
+    return {
+      written: this.#written,
+      missed: this.#missed,
+      late: this.#late,
+      refusedComments: this.#refusedComments,
+    };
   }
 
   /** The patterns of `only` that match none of the points declared so far. */
@@ -240,8 +248,10 @@ export class Capture {
   }
 
   #tellMissed(handle: RecordHandle): void {
-    this.annotate(handle, `${this.#missed} packets before this one are missing here: they were not read in time`);
-    this.#missed = 0;
+    const count = this.#missed - this.#toldMissed;
+    this.#toldMissed = this.#missed;
+    const what = count === 1 ? "1 packet before this one is" : `${count} packets before this one are`;
+    this.annotate(handle, `${what} missing here: not taken in time`);
   }
 
   #comment(record: { comment: string } | undefined, text: string): boolean {

@@ -115,7 +115,7 @@ describe("annotations", () => {
     // The slot is used again by the next record, which must not get the old handle's comment.
     capture.record(a, "in", frame(2000, "z"));
     expect(capture.annotate(handle, "much too late")).toBe(false);
-    expect(capture.counters).toEqual({ written: 2, late: 0, refusedComments: 2 });
+    expect(capture.counters).toEqual({ written: 2, missed: 0, late: 0, refusedComments: 2 });
     expect(lines(finish())).toEqual(["1000 a/eth0 in 1 x | in time", "1000 a/eth0 in 1 y", "2000 a/eth0 in 1 z"]);
   });
 
@@ -159,7 +159,7 @@ test("when more records wait than may, the oldest are written early, and what co
   const handles = [30, 10, 20, 40].map((at) => capture.record(a, "in", frame(at, `at ${at}`)));
   expect(handles.map((handle) => capture.annotate(handle, "note"))).toEqual([true, false, false, true]);
   capture.record(a, "in", frame(15, "late"));
-  expect(capture.counters).toEqual({ written: 3, late: 1, refusedComments: 2 });
+  expect(capture.counters).toEqual({ written: 3, missed: 0, late: 1, refusedComments: 2 });
   expect(lines(finish())).toEqual([
     "10 a/eth0 in 1 at 10",
     "20 a/eth0 in 1 at 20",
@@ -369,12 +369,18 @@ test("frames are counted instead of recorded while the taker is behind, and the 
   capture.record(a, "in", frame(3000, "three"));
   isBehind = false;
   capture.record(a, "in", frame(4000, "four"));
+  isBehind = true;
   capture.record(a, "in", frame(5000, "five"));
+  isBehind = false;
+  capture.record(a, "in", frame(6000, "six"));
+  capture.record(a, "in", frame(7000, "seven"));
+  expect(capture.counters.missed).toBe(3);
   const file = finish();
   expect(lines(file)).toEqual([
     "1000 a/eth0 in 1 one",
-    "4000 a/eth0 in 1 four | 2 packets before this one are missing here: they were not read in time",
-    "5000 a/eth0 in 1 five",
+    "4000 a/eth0 in 1 four | 2 packets before this one are missing here: not taken in time",
+    "6000 a/eth0 in 1 six | 1 packet before this one is missing here: not taken in time",
+    "7000 a/eth0 in 1 seven",
   ]);
-  expect(file.statistics.map(({ received, dropped }) => [received, dropped])).toEqual([[3n, 2n]]);
+  expect(file.statistics.map(({ received, dropped }) => [received, dropped])).toEqual([[4n, 3n]]);
 });
