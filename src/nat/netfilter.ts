@@ -13,7 +13,7 @@ import {
 import { Conntrack } from "./conntrack.ts";
 import type { ConntrackEntry, ConntrackStatistics } from "./conntrack-entry.ts";
 import type { ConntrackSysctls } from "./conntrack-sysctls.ts";
-import type { CompiledChain } from "./evaluate.ts";
+import { type CompiledChain, compileTable } from "./evaluate.ts";
 import { type Plan, type PlannedStep, planHooks, stepsOf } from "./hook-plan.ts";
 import { IpSets } from "./ipset.ts";
 import { type ListKind, tableNamesList } from "./named-lists.ts";

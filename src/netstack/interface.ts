@@ -18,6 +18,8 @@ export class Interface {
   readonly name: string;
   readonly device: Device;
   readonly mac: MacAddress;
+  /** The device's, as every packet asks for it. */
+  readonly mtu: number;
   /** The first one is the primary. */
   readonly addresses: InterfaceAddress[];
   /** False on loopback and point-to-point tunnels: packets are handed to the device without ARP. */
@@ -32,6 +34,7 @@ export class Interface {
     this.name = options.name;
     this.device = options.device;
     this.mac = options.mac;
+    this.mtu = options.device.mtu;
     this.addresses = [...(options.addresses ?? [])];
     this.resolves = options.resolves ?? true;
   }
@@ -43,9 +46,5 @@ export class Interface {
   set up(up: boolean) {
     this.#up = up;
     this.changed?.();
-  }
-
-  get mtu(): number {
-    return this.device.mtu;
   }
 }

@@ -2,12 +2,15 @@ import {
   ETHERNET_HEADER_LENGTH,
   EtherType,
   emitEthernet,
+  ethernetType,
   type Interface,
   ipv4Fault,
   type MacAddress,
   Packet,
   parseEthernet,
   type Stack,
+  setDestinationMac,
+  sourceMac,
 } from "../netstack/index.ts";
 import { assert, type Frame } from "../sim/index.ts";
 import type { BridgeFilter, BridgePort } from "./bridge.ts";
@@ -34,10 +37,9 @@ export class BridgeNetfilter implements BridgeFilter {
   }
 
   arrived(frame: Frame, port: BridgePort): Frame | undefined {
-    const ethernet = parseEthernet(frame.bytes, frame.start, frame.end);
-    if (ethernet?.type !== EtherType.ipv4) return frame;
+    if (ethernetType(frame.bytes, frame.start) !== EtherType.ipv4) return frame;
     const ip = frame.start + ETHERNET_HEADER_LENGTH;
-    const fault = ipv4Fault(frame.bytes, ip, frame.end);
+    const fault = ipv4Fault(frame.bytes, ip, frame.end, frame.data);
     if (fault !== undefined) {
       this.#stack.host.drop(frame, fault);
       return undefined;
@@ -73,7 +75,9 @@ export class BridgeNetfilter implements BridgeFilter {
 
   resumed(frame: Frame): BridgePort | undefined {
     const packet = frame.context;
-    const waited = packet instanceof Packet ? this.#waiting.get(packet) : undefined;
+    // The host's own did not come in by a port.
+    if (!(packet instanceof Packet) || packet.physIn === undefined) return undefined;
+    const waited = this.#waiting.get(packet);
     if (waited === undefined) return undefined;
     const ethernet = parseEthernet(frame.bytes, frame.start, frame.end);
     assert(ethernet !== undefined, "a packet on a bridge has an Ethernet header");
@@ -85,19 +89,18 @@ export class BridgeNetfilter implements BridgeFilter {
   #redirect(packet: Packet, port: BridgePort): Frame | undefined {
     const { frame } = packet;
     const hop = this.#stack.addressing.hop(packet.destination);
-    const ethernet = parseEthernet(frame.bytes, frame.start, frame.end);
-    if (hop === undefined || ethernet === undefined) {
+    if (hop === undefined) {
       this.#stack.host.drop(packet, "no-route");
       return undefined;
     }
     const sameBridge = hop.out === this.#bridge;
     const known = sameBridge ? this.#stack.link.neighbours.known(this.#bridge, hop.nextHop) : this.#bridge.mac;
     if (known === undefined) {
-      this.#waiting.set(packet, { port, source: ethernet.source });
+      this.#waiting.set(packet, { port, source: sourceMac(frame.bytes, frame.start) });
       this.#stack.link.transmit(packet, this.#bridge, hop.nextHop);
       return undefined;
     }
-    emitEthernet({ ...ethernet, destination: known }, frame.bytes, frame.start);
+    setDestinationMac(frame.bytes, frame.start, known);
     return frame;
   }
 }

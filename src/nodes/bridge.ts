@@ -1,12 +1,13 @@
 import {
-  type EthernetHeader,
+  destinationMac,
+  ETHERNET_HEADER_LENGTH,
   formatMac,
   type HostContext,
   isGroupMac,
   type MacAddress,
-  parseEthernet,
   payloadOnWire,
   sendThrough,
+  sourceMac,
 } from "../netstack/index.ts";
 import {
   after,
@@ -97,9 +98,8 @@ export class Bridge implements Device {
   /** Takes a frame from the host. */
   send(frame: Frame): void {
     const resumed = this.filter?.resumed(frame);
-    const header = parseEthernet(frame.bytes, frame.start, frame.end);
-    if (header === undefined) this.#host.drop(frame, "ethernet-truncated");
-    else this.#carry(frame, header, resumed);
+    if (frame.length < ETHERNET_HEADER_LENGTH) this.#host.drop(frame, "ethernet-truncated");
+    else this.#carry(frame, resumed);
   }
 
   /** Sets who takes frames for the host. */
@@ -118,17 +118,15 @@ export class Bridge implements Device {
     if (this.#host.events.active) {
       this.#host.emit(frame.lineage, { kind: "arrived", interface: port.name, bytes: frame.view() });
     }
-    const source = parseEthernet(frame.bytes, frame.start, frame.end)?.source;
-    if (source === undefined) return this.#host.drop(frame, "ethernet-truncated");
-    this.#learn(source, port);
+    if (frame.length < ETHERNET_HEADER_LENGTH) return this.#host.drop(frame, "ethernet-truncated");
+    this.#learn(sourceMac(frame.bytes, frame.start), port);
     const seen = this.filter === undefined ? frame : this.filter.arrived(frame, port);
-    const header = seen && parseEthernet(seen.bytes, seen.start, seen.end);
-    if (header !== undefined && seen !== undefined) this.#carry(seen, header, port);
+    if (seen !== undefined) this.#carry(seen, port);
   }
 
   /** Sends a frame where its destination is; `from` is `undefined` for the host's own frames. */
-  #carry(frame: Frame, header: EthernetHeader, from: BridgePort | undefined): void {
-    const { destination } = header;
+  #carry(frame: Frame, from: BridgePort | undefined): void {
+    const destination = destinationMac(frame.bytes, frame.start);
     if (destination - (destination % 16) === LINK_LOCAL_GROUP) return this.#host.drop(frame, "bridge-port-blocked");
     if (destination === this.mac)
       return from === undefined ? this.#host.drop(frame, "bridge-same-port") : this.#handUp(frame);

@@ -35,6 +35,21 @@ export function emitEthernet(header: EthernetHeader, bytes: Uint8Array, at: numb
   setU16(bytes, at + TYPE, header.type);
 }
 
+/** Whom the frame is for, without parsing the rest; the header must be there. */
+export function destinationMac(bytes: Uint8Array, at: number): MacAddress {
+  return getMac(bytes, at + DESTINATION);
+}
+
+/** Who sent it, likewise. */
+export function sourceMac(bytes: Uint8Array, at: number): MacAddress {
+  return getMac(bytes, at + SOURCE);
+}
+
+/** Has the frame go to another. */
+export function setDestinationMac(bytes: Uint8Array, at: number, destination: MacAddress): void {
+  setMac(bytes, at + DESTINATION, destination);
+}
+
 /** The frame's EtherType, without parsing the rest. */
 export function ethernetType(bytes: Uint8Array, at: number): number {
   return getU16(bytes, at + TYPE);
