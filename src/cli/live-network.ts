@@ -110,6 +110,7 @@ export class LiveNetwork {
   begin(): void {
     this.#dropsBefore = this.#countDrops();
     this.#goLive();
+    this.lab.network.shortenCables();
     this.driver.start();
     this.#flushing = setInterval(() => this.#flush(), FLUSH_EVERY_MS);
   }

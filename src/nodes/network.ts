@@ -99,6 +99,7 @@ export class Network {
   /** Of links, and of hosts that are gone. */
   readonly #goneDrops = new DropCounters();
   #macs = 0;
+  #cable: Partial<Impairments> = CABLE;
   /** The last {@link timestamp}: many objects are made at once. */
   #stamp: { readonly time: Time; readonly text: string } | undefined;
 
@@ -153,11 +154,24 @@ export class Network {
   attach(host: Host, segment: Switch, options: AttachOptions): void {
     const end = `${host.name}/${options.name}`;
     const link = this.#link(`${end}-${segment.name}`, segment.mtu, {
-      aToB: { ...CABLE, ...options.impairments?.out },
-      bToA: { ...CABLE, ...options.impairments?.in },
+      aToB: { ...this.#cable, ...options.impairments?.out },
+      bToA: { ...this.#cable, ...options.impairments?.in },
     });
     segment.addPort(end, link.b);
     host.addInterface({ ...options, device: link.a, mac: options.mac ?? this.#macFor(options.addresses?.[0]) });
+  }
+
+  /**
+   * Has cables of which the scenario says nothing take as long as a veth pair, from now on: where real time passes, what the emulation itself takes stands for
+   * their 50 µs, and whoever waits for one answer after the other would wait for both.
+   */
+  shortenCables(): void {
+    this.#cable = VETH;
+    for (const link of this.links.values()) {
+      for (const direction of ["a>b", "b>a"] as const) {
+        if (link.delay(direction) === CABLE.delay) link.impair(direction, VETH);
+      }
+    }
   }
 
   /** Pulls a host's interface off its segment, both ways, or plugs it in again. False when it is on none. */

@@ -78,6 +78,11 @@ export class Link {
     if (direction !== "a>b") this.#bToA.impair(change);
   }
 
+  /** How long a frame is on the wire, jitter aside. */
+  delay(direction: "a>b" | "b>a"): Duration {
+    return (direction === "a>b" ? this.#aToB : this.#bToA).delay;
+  }
+
   /** Has every frame that is lost told to `handler`. */
   onDrop(handler: LinkDropHandler): void {
     this.#aToB.dropHandler = handler;
@@ -162,6 +167,10 @@ class LinkDirection implements QueuedEvent {
     this.#random = random;
     this.#impairments = { ...CLEAN, ...impairments };
     this.#isPlain = isPlain(this.#impairments);
+  }
+
+  get delay(): Duration {
+    return this.#impairments.delay;
   }
 
   impair(change: Partial<Impairments>): void {
