@@ -1,4 +1,5 @@
 import { ClusterBench } from "./cluster-scale.bench.ts";
+import { TcpConnections } from "./tcp-connections.bench.ts";
 import { UdpPath } from "./udp-path.bench.ts";
 
 /** One point of a curve. */
@@ -15,8 +16,9 @@ export interface GrowthPoint {
 /** What is measured along which axis; each point in a process of its own. */
 export const CURVES: Readonly<Record<string, { readonly points: readonly number[]; readonly unit: string }>> = {
   services: { points: [10, 100, 1000, 10_000], unit: "new connections/s" },
-  nodes: { points: [20, 100, 1000, 5000], unit: "packets/s" },
+  nodes: { points: [3, 100, 1000, 5000], unit: "packets/s" },
   flows: { points: [1, 100, 10_000, 100_000, 1_000_000], unit: "packets/s" },
+  connections: { points: [10_000, 100_000, 1_000_000], unit: "connections/s" },
 };
 
 /** Measures one point: the median of some rounds is the caller's business. */
@@ -33,6 +35,11 @@ export function growthRounds(curve: string, at: number, quick: boolean): () => n
   if (curve === "nodes") {
     const cluster = new ClusterBench({ nodes: at, pods: at * 30, services: at * 2 });
     return () => cluster.packetRate(packets);
+  }
+  if (curve === "connections") {
+    const connections = new TcpConnections();
+    connections.run(at);
+    return () => connections.run(packets / 40);
   }
   // MASQUERADE's one address has ports for half a million.
   const path = new UdpPath({ flows: at, services: 1, masqueradeAll: false });
