@@ -1,4 +1,7 @@
-import type { Connection } from "./explanation.ts";
+import type { Connection, StepExplanation } from "./explanation.ts";
+
+/** Of more connections that went the same way, the first ones are named. */
+const MOST_NAMED = 50;
 
 /** Connections that went the same way: one to be told, and those of which the same would be said. */
 export interface AlikeConnections {
@@ -20,12 +23,20 @@ export function groupAlike(connections: readonly Connection[]): AlikeConnections
 
 /** `Connections 2 and 3 went the same way: 10.0.0.1:5 → 10.0.0.2:6, …`. */
 export function describeOthers(others: readonly Connection[]): string {
-  const numbers = others.map(({ number }) => number);
-  const flows = others.map(({ asked }) => `${asked.source} → ${asked.destination}`);
-  const who = numbers.length === 1 ? `Connection ${numbers[0]}` : `Connections ${listed(numbers)}`;
-  return `${who} went the same way: ${flows.join(", ")}`;
+  const named = others.length > MOST_NAMED ? others.slice(0, MOST_NAMED) : others;
+  const rest = others.length - named.length;
+  const names = [...named.map(({ number }) => String(number)), ...(rest > 0 ? [`${rest} more`] : [])];
+  const flows = named.map(({ asked }) => `${asked.source} → ${asked.destination}`);
+  const who = names.length === 1 ? `Connection ${names[0]}` : `Connections ${listed(names)}`;
+  return `${who} went the same way: ${flows.join(", ")}${rest > 0 ? ", …" : ""}`;
 }
 
-function listed(numbers: readonly number[]): string {
-  return `${numbers.slice(0, -1).join(", ")} and ${numbers.at(-1)}`;
+/** What is said of connections that are not told of: nothing where there are none. */
+export function describeFurther({ connections, further = 0 }: StepExplanation): string[] {
+  if (further === 0) return [];
+  return [`${further} more connections began in this step. Only the first ${connections.length} are told of.`];
+}
+
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }

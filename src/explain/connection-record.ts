@@ -46,6 +46,8 @@ export interface ConnectionRecord {
   /** Conntrack's latest line, by box and the original tuple. */
   readonly entries: Map<string, { readonly box: string; readonly text: string }>;
   readonly joined: Joined[];
+  /** False for one of too many: only its packets are known as its. */
+  readonly isTold: boolean;
 }
 
 const TCP_RESET = 4;

@@ -43,7 +43,7 @@ export async function explainRun(scenario: Scenario, options: ExplainOptions): P
 
 /** Listens to a network that somebody else runs. */
 export interface NetworkExplainer {
-  /** Stops listening and gives the connections in the order in which they began. */
+  /** Stops listening and gives the connections in the order in which they began, the first thousand. */
   finish(): readonly Connection[];
 }
 
@@ -71,6 +71,7 @@ function explainSteps(explainer: Explainer, { steps }: RunResult): StepExplanati
     name: steps.find((each) => each.number === number)?.name ?? "",
     commands: steps.filter((each) => each.number === number).map(command),
     connections: buildConnections(explainer, number, rules),
+    ...(explainer.further(number) > 0 && { further: explainer.further(number) }),
   }));
 }
 

@@ -8,6 +8,8 @@ import { PacketStory } from "./packet-story.ts";
 const OPEN_LIMIT = 4096;
 /** A program's own connections whose first packet has not been seen yet. */
 const AWAITED_LIMIT = 1024;
+/** Connections of a step whose packets' stories are kept; further ones are counted. Nobody reads more, and a step may have a million. */
+export const MOST_TOLD = 1000;
 const TCP_SYN = 2;
 const TCP_ACK = 16;
 
@@ -41,6 +43,11 @@ export class Explainer {
 
   constructor(onStory?: StoryReader) {
     this.#onStory = onStory;
+  }
+
+  /** Connections of step `number` that began after those that are told. */
+  further(number: number): number {
+    return Math.max(0, (this.#counts.get(number) ?? 0) - MOST_TOLD);
   }
 
   /** The story of a packet that is under way. */
@@ -145,8 +152,9 @@ export class Explainer {
       journeys: new Map(),
       entries: new Map(),
       joined: [],
+      isTold: number <= MOST_TOLD,
     };
-    this.connections.push(connection);
+    if (connection.isTold) this.connections.push(connection);
     const key = `${opener} ${flowKey(asked)}`;
     this.#awaited.get(key)?.(connection);
     this.#awaited.delete(key);
@@ -174,6 +182,7 @@ export class Explainer {
     if (open.owner === undefined && open.story.first !== undefined) this.#findOwner(open);
     if (open.owner === undefined) return;
     const { connection, direction } = open.owner;
+    if (!connection.isTold) return;
     addStory(connection, direction, open.story);
     this.#onStory?.(connection, direction, open.story);
   }
@@ -184,6 +193,7 @@ function join(
   opened: ConnectionRecord,
   by: Pick<Joined, "box" | "service" | "backend">,
 ): void {
+  if (!taken.isTold || !opened.isTold) return;
   taken.joined.push({ side: "backend", other: opened, ...by });
   opened.joined.push({ side: "client", other: taken, ...by });
 }

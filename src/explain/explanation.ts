@@ -20,6 +20,8 @@ export interface StepExplanation {
   readonly name: string;
   readonly commands: readonly ExplainedCommand[];
   readonly connections: readonly Connection[];
+  /** How many more there were than are kept; absent without any. */
+  readonly further?: number;
 }
 
 /** One command of a step, with the connections it made. */

@@ -1,7 +1,8 @@
 import { type Flow, flowKey, invertFlow } from "./flow.ts";
 
-/** Views that are remembered; the oldest go first. */
+/** Views that are remembered; the oldest go first, many at once: finding the first of a map again and again costs more than the packets. */
 const VIEW_LIMIT = 200_000;
+const FORGOTTEN_AT_ONCE = 20_000;
 
 /** Whose a packet is, and which way it goes. */
 export interface View<Owner> {
@@ -32,8 +33,11 @@ export class FlowBook<Owner> {
     this.#views.delete(key);
     this.#views.set(key, view);
     if (this.#views.size <= VIEW_LIMIT) return;
-    const [oldest] = this.#views.keys();
-    if (oldest !== undefined) this.#views.delete(oldest);
+    let left = FORGOTTEN_AT_ONCE;
+    for (const oldest of this.#views.keys()) {
+      if (left-- === 0) return;
+      this.#views.delete(oldest);
+    }
   }
 }
 

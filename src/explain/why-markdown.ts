@@ -1,4 +1,4 @@
-import { describeOthers, groupAlike } from "./alike.ts";
+import { describeFurther, describeOthers, groupAlike } from "./alike.ts";
 import type {
   Change,
   Connection,
@@ -29,6 +29,7 @@ function stepBlocks(step: StepExplanation): string[] {
       ...connectionBlocks(first),
       ...(others.length === 0 ? [] : [plain(describeOthers(others))]),
     ]),
+    ...describeFurther(step),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { describeOthers, groupAlike } from "./alike.ts";
+import { describeFurther, describeOthers, groupAlike } from "./alike.ts";
 import type {
   Change,
   Connection,
@@ -39,7 +39,7 @@ function stepLines(step: StepExplanation, { names }: Explanation, style: TextSty
   );
   const none = step.connections.length === 0 ? ["", "  No packets were sent."] : [];
   const lines = [style.strong(`Step ${step.number}${name}`), ...commands.map(style.aside), ...none];
-  const total = step.connections.length;
+  const total = step.connections.length + (step.further ?? 0);
   const groups = groupAlike(step.connections);
   return lines.concat(
     ...groups.map(({ first, others }) => [
@@ -47,6 +47,7 @@ function stepLines(step: StepExplanation, { names }: Explanation, style: TextSty
       ...connectionLines(first, { total, names }, style),
       ...(others.length === 0 ? [] : ["", ...wrap(describeOthers(others), { width: style.width, hang: 2 })]),
     ]),
+    describeFurther(step).flatMap((line) => ["", ...wrap(line, { width: style.width, hang: 2 })]),
   );
 }
 

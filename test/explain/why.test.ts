@@ -1,7 +1,9 @@
 import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatWhyMarkdown, formatWhyMermaid, formatWhyText } from "../../src/explain/index.ts";
+import { explainNetwork, formatWhyMarkdown, formatWhyMermaid, formatWhyText } from "../../src/explain/index.ts";
+import { address } from "../../src/netstack/index.ts";
+import { line } from "../support/hosts.ts";
 import { builtin, explain, golden, home, PLAIN, rewrites, whyText } from "./explained.ts";
 
 /** All scenarios that come with natscope. */
@@ -212,6 +214,33 @@ describe("connections are told apart", () => {
   it("and told together when only their ports differ", async () => {
     const text = await whyText(home("traceroute 198.51.100.80"), 1);
     expect(text.match(/^Connections? \d.*/gm)?.[1]).toMatch(/^Connections 2 and 3 went the same way: /);
+  });
+
+  it("and only the first thousand are kept", () => {
+    const { net, a } = line();
+    const explainer = explainNetwork(net);
+    const socket = a.udp.open({ onDatagram: () => {} });
+    // Neighbours are asked for by the first; no more than a hundred packets wait for one.
+    for (let port = 1; port <= 1003; port++) {
+      socket.send({ to: address("10.0.2.2"), port, payload: new Uint8Array(1) });
+      net.run();
+    }
+    const told = explainer.finish();
+    expect([told.length, told.at(-1)?.asked.destination]).toEqual([1000, "10.0.2.2:1000"]);
+  });
+
+  it("and it is said how many were not; of many that went the same way fifty are named", async () => {
+    const explained = await explain(home("curl -s 198.51.100.80"));
+    const [step] = explained.steps;
+    const [connection] = step!.connections;
+    const connections = Array.from({ length: 1000 }, (_, index) => ({ ...connection!, number: index + 1 }));
+    const text = formatWhyText(
+      { ...explained, steps: [{ ...step!, connections, further: 3 }] },
+      { ...PLAIN, width: 1e5 },
+    );
+    expect(text).toContain("\nConnection 1 of 1003: ");
+    expect(text).toMatch(/\nConnections 2, 3, [\d, ]*, 51 and 949 more went the same way: .*, …\n/);
+    expect(text).toContain("\n3 more connections began in this step. Only the first 1000 are told of.\n");
   });
 });
 
