@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { loadLinux, TunUnavailable, unshareWords } from "../tun/index.ts";
 import { describeFileError } from "./file-error.ts";
 import { type CommandIo, ExitCode } from "./io.ts";
@@ -52,30 +52,40 @@ async function findKoffi(): Promise<Finding> {
   }
 }
 
-/** Opening it makes no interface yet. */
+/** Opening it makes no interface yet: that takes a right over this machine's network, which in a namespace of his own everybody has. */
 function findTunDevice(): Finding {
   const what = "/dev/net/tun";
+  const remedy = "natscope up needs it: run as root; natscope shell does without";
   try {
     closeSync(openSync(what, "r+"));
-    return { what, state: "can be opened", isThere: true };
   } catch (error) {
-    const remedy = "natscope up needs it: run as root; natscope shell does without";
     return { what, state: describeFileError(error), isThere: false, remedy };
   }
+  if (mayConfigureNetwork()) return { what, state: "for natscope up", isThere: true };
+  return { what, state: "can be opened, but interfaces can only be made by root", isThere: false, remedy };
 }
 
+/** CAP_NET_ADMIN, capabilities(7). */
+function mayConfigureNetwork(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  return (BigInt(`0x${effective}`) & (1n << 12n)) !== 0n;
+}
+
+/** Tried as `natscope shell` makes them, with the veth pair that it takes where /dev/net/tun is not to be had. */
 function findNamespaces(): Finding {
   const what = "network namespaces";
-  const [program = "", ...words] = [...unshareWords(process.getuid?.() === 0), "true"];
+  const inside = "ip link add name natscope0 type veth peer name natscope1 && mount --bind /etc/hosts /etc/hosts";
+  const [program = "", ...words] = [...unshareWords(process.getuid?.() === 0), "sh", "-c", inside];
   const { status, stderr, error } = spawnSync(program, words, { encoding: "utf8" });
-  if (status === 0) return { what, state: "can be made: natscope shell works", isThere: true };
-  const state = error === undefined ? stderr.trim() : "unshare is not installed";
-  const remedy =
-    error === undefined
-      ? "natscope shell needs them; where an administrator has forbidden them to users (sysctl user.max_user_namespaces, " +
-        "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), run it as root"
-      : "apt-get install util-linux";
-  return { what, state, isThere: false, remedy };
+  if (status === 0) return { what, state: "can be made, for natscope shell", isThere: true };
+  if (error !== undefined) {
+    return { what, state: "unshare is not installed", isThere: false, remedy: "apt-get install util-linux" };
+  }
+  const remedy = stderr.startsWith("unshare:")
+    ? "natscope shell needs them; where an administrator has forbidden them to users (sysctl user.max_user_namespaces, " +
+      "user.max_net_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), run it as root"
+    : "natscope shell needs them, a veth pair in them (modprobe veth) and the right to mount; in a container, run it with --privileged";
+  return { what, state: stderr.trim().replaceAll("\n", "; "), isThere: false, remedy };
 }
 
 function findProgram(program: string, words: readonly string[], use: string, remedy: string): Finding {

@@ -1,4 +1,4 @@
-import { getSystemErrorName } from "node:util";
+import { getSystemErrorMap } from "node:util";
 
 /** Why something cannot be done on this machine, in a sentence for its user. */
 export class TunUnavailable extends Error {}
@@ -84,7 +84,8 @@ function declare(koffi: Koffi): Linux {
 /** Passes a call's result on. @throws TunUnavailable that says what could not be done, and the system's reason. */
 export function succeed(linux: Linux, result: number, what: string): number {
   if (result >= 0) return result;
-  throw new TunUnavailable(`${what}: ${getSystemErrorName(-linux.errno())}`);
+  const errno = linux.errno();
+  throw new TunUnavailable(`${what}: ${getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`}`);
 }
 
 /** An `int` in memory. */

@@ -291,4 +291,17 @@ describe.skipIf(missing.length > 0)("natscope doctor", () => {
     expect(there).toEqual(expect.arrayContaining(["system calls", "ip", "setpriv", "network namespaces"]));
     expect(code).toBe(0);
   });
+
+  test.skipIf(!isRoot)("tells an ordinary user what is root's, and so does natscope up", async () => {
+    const { stdout } = await run([...asUser, ...natscope, "doctor"]);
+    expect(stdout).toContain("natscope up needs it: run as root; natscope shell does without\n");
+    expect(stdout).toContain("yes  network namespaces  can be made, for natscope shell\n");
+    const { code, stderr } = await run([...asUser, ...natscope, "up", "nodeport"]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /^natscope up: .+ \(run it as root, or natscope shell, which needs no root; natscope doctor tells more\)\n$/,
+      ),
+    ]);
+  });
 });
