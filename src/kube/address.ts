@@ -21,6 +21,8 @@ export {
  * `010` is ten, not eight (k8s.io/utils/net ParseIPSloppy).
  */
 export function parseSloppyIpv4(text: string): Ipv4Address | undefined {
+  const strict = parseIpv4(text);
+  if (strict !== undefined) return strict;
   const trimmed = text.trim();
   if (!/^\d+(\.\d+){3}$/.test(trimmed)) return undefined;
   return parseIpv4(trimmed.replaceAll(/(^|\.)0+(?=\d)/g, "$1"));

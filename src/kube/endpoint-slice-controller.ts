@@ -66,11 +66,13 @@ function isManagedFor(slice: EndpointSlice, service: Service): boolean {
 function groupByPorts(input: SliceInput): readonly SliceContent[] {
   const { service, pods, nodeOf } = input;
   const groups = new Map<string, { ports: readonly SlicePort[]; endpoints: SliceEndpoint[] }>();
+  const same = portsOfAnyPod(service);
+  const sameKey = JSON.stringify(same);
   for (const pod of pods) {
     const address = podAddress(pod);
     if (address === undefined || isFinished(pod) || !isSelected(pod, service)) continue;
-    const ports = portsFor(service, pod);
-    const key = JSON.stringify(ports);
+    const ports = same ?? portsFor(service, pod);
+    const key = same === undefined ? JSON.stringify(ports) : sameKey;
     const group = groups.get(key) ?? { ports, endpoints: [] };
     groups.set(key, group);
     group.endpoints.push(sliceEndpoint(service, pod, address, nodeOf));
@@ -93,6 +95,16 @@ function chunks(groups: readonly SliceContent[]): readonly SliceContent[] {
       endpoints: endpoints.slice(index * MAX_ENDPOINTS, (index + 1) * MAX_ENDPOINTS),
     }));
   });
+}
+
+/** The Service's ports as all Pods have them; `undefined` where Pods are asked, as the Service names a port of theirs. */
+function portsOfAnyPod({ spec: { ports = [] } }: Service): readonly SlicePort[] | undefined {
+  if (ports.some(({ targetPort }) => typeof targetPort === "string")) return undefined;
+  return ports.map(({ name = "", protocol = "TCP", port, targetPort }) => ({
+    name,
+    protocol,
+    port: typeof targetPort === "number" ? targetPort : port,
+  }));
 }
 
 /** The Service's ports as this Pod has them; a named one that it does not have is left out. */
@@ -119,16 +131,17 @@ function sliceEndpoint(service: Service, pod: Pod, address: string, nodeOf: Slic
   const { nodeName, hostname, subdomain } = pod.spec;
   const zone = nodeName === undefined ? undefined : nodeOf(nodeName)?.metadata.labels?.[ZONE_LABEL];
   const hints = ready ? hintsFor(service, nodeName, zone) : undefined;
-  return {
-    addresses: [address],
-    conditions: { ready, serving, terminating },
-    ...(hostname !== undefined && subdomain === service.metadata.name ? { hostname } : {}),
-    ...(nodeName === undefined ? {} : { nodeName }),
-    ...(zone === undefined ? {} : { zone }),
-    ...(hints === undefined ? {} : { hints }),
-    targetRef: { kind: "Pod", namespace: pod.metadata.namespace, name: pod.metadata.name },
-  };
+  // Field by field: a large cluster has some hundred thousands.
+  const endpoint: Writable<SliceEndpoint> = { addresses: [address], conditions: { ready, serving, terminating } };
+  if (hostname !== undefined && subdomain === service.metadata.name) endpoint.hostname = hostname;
+  if (nodeName !== undefined) endpoint.nodeName = nodeName;
+  if (zone !== undefined) endpoint.zone = zone;
+  if (hints !== undefined) endpoint.hints = hints;
+  endpoint.targetRef = { kind: "Pod", namespace: pod.metadata.namespace, name: pod.metadata.name };
+  return endpoint;
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** `trafficDistribution`: an endpoint is for its own zone, or for its own node. */
 function hintsFor(service: Service, nodeName: string | undefined, zone: string | undefined): EndpointHints | undefined {

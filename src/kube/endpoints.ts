@@ -119,10 +119,12 @@ function sliceEndpoint(entry: SliceEndpoint, address: Ipv4Address, port: number,
     ready,
     serving,
     terminating,
-    zoneHints: (entry.hints?.forZones ?? []).map((hint) => hint.name),
-    nodeHints: (entry.hints?.forNodes ?? []).map((hint) => hint.name),
+    zoneHints: entry.hints?.forZones?.map((hint) => hint.name) ?? NO_HINTS,
+    nodeHints: entry.hints?.forNodes?.map((hint) => hint.name) ?? NO_HINTS,
   };
 }
+
+const NO_HINTS: readonly string[] = [];
 
 function clusterEndpoints(endpoints: readonly Endpoint[], locality: Locality): readonly Endpoint[] {
   const ready = endpoints.filter((endpoint) => endpoint.ready);

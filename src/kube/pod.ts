@@ -21,10 +21,8 @@ export function isFinished(pod: Pod): boolean {
 /** Its IPv4 address as text; `undefined` until the node has given it one. */
 export function podAddress(pod: Pod): string | undefined {
   const { podIP, podIPs = [] } = pod.status ?? {};
-  if (podIP === undefined && podIPs.length === 0) return undefined;
-  return [podIP, ...podIPs.map((entry) => entry.ip)].find(
-    (text) => text !== undefined && parseIpv4(text) !== undefined,
-  );
+  if (podIP !== undefined && parseIpv4(podIP) !== undefined) return podIP;
+  return podIPs.find(({ ip }) => parseIpv4(ip) !== undefined)?.ip;
 }
 
 /** What the scheduler does. */
