@@ -18,7 +18,6 @@ import {
   sameName,
 } from "../protocols/index.ts";
 import { after, type Duration } from "../sim/index.ts";
-import { closeSocket } from "./sockets.ts";
 
 /** Where DNS servers listen. */
 export const DNS_PORT = 53;
@@ -126,7 +125,7 @@ class DnsExchange {
     const timer = this.#startTimer();
     this.#release = () => {
       timer.cancel();
-      closeSocket(socket);
+      socket.close();
     };
   }
 

@@ -14,7 +14,6 @@ import {
 } from "../protocols/index.ts";
 import { after, seconds } from "../sim/index.ts";
 import type { Server, ServerHost } from "./http-server.ts";
-import { closeSocket } from "./sockets.ts";
 
 /** What a DNS server says to a question. */
 export interface DnsServerAnswer {
@@ -63,7 +62,7 @@ export function dnsServer(host: ServerHost, options: DnsServerOptions): Server {
   const socketSend: typeof udp.send = (datagram) => udp.send(datagram);
   const connections = new Set<TcpSocket>();
   const listener = host.stack.tcp.listen(place, (socket) => {
-    if (connections.size >= MOST_TCP_CONNECTIONS) return closeSocket(socket);
+    if (connections.size >= MOST_TCP_CONNECTIONS) return socket.close();
     connections.add(socket);
     serveStream(host, socket, options, () => connections.delete(socket));
   });
@@ -71,7 +70,7 @@ export function dnsServer(host: ServerHost, options: DnsServerOptions): Server {
     close: () => {
       udp.close();
       listener.close();
-      for (const socket of connections) closeSocket(socket);
+      for (const socket of connections) socket.close();
     },
   };
 }
@@ -82,7 +81,7 @@ function serveStream(host: ServerHost, socket: TcpSocket, options: DnsServerOpti
   const end = (): void => {
     timer.cancel();
     onGone();
-    closeSocket(socket);
+    socket.close();
   };
   const timer = clock.timer(end, "program");
   const rest = (): void => timer.set(after(clock.now(), TCP_IDLE_TIMEOUT));

@@ -1,4 +1,4 @@
-import type { Ipv4Address } from "../netstack/index.ts";
+import type { Ipv4Address, KeepAlive } from "../netstack/index.ts";
 import { echoPage14, echoPage110, type PodInformation } from "./echo-pages.ts";
 import { httpDate } from "./http-date.ts";
 import { type HttpAnswer, type HttpExchange, type Server, type ServerHost, serveHttp } from "./http-server.ts";
@@ -16,6 +16,8 @@ export interface EchoServerOptions {
   readonly startDate: number;
   /** Whether it expects a PROXY header, as after `listen 8080 proxy_protocol` in its nginx.conf. */
   readonly proxyProtocol?: "required" | "none";
+  /** How idle connections are probed; they are not when left out. */
+  readonly keepAlive?: Partial<KeepAlive>;
 }
 
 const ENCODER = new TextEncoder();
@@ -31,7 +33,8 @@ export function echoServer(host: ServerHost, options: EchoServerOptions): Server
   const built = BUILT_WITH[version];
   const handler = version === "1.4" ? answer14(built.lua) : answer110(built.lua, options.pod);
   const style = nginxStyle(built.nginx, httpDate(options.startDate, host.stack.clock));
-  const where = { port, ...(address !== undefined && { address }) };
+  const { keepAlive } = options;
+  const where = { port, ...(address !== undefined && { address }), ...(keepAlive !== undefined && { keepAlive }) };
   return serveHttp(host, { ...where, style, handler, proxyProtocol, isRepeatable: true });
 }
 

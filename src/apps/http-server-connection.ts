@@ -16,7 +16,6 @@ import {
 import { after, type Clock, type Duration, type Timer } from "../sim/index.ts";
 import type { HttpAnswer, HttpExchange, HttpFraming, HttpStyle } from "./http-server.ts";
 import { RememberedAnswer } from "./remembered-answer.ts";
-import { closeSocket } from "./sockets.ts";
 
 /** What all connections of one server share. */
 export interface HttpConnectionSettings {
@@ -74,7 +73,7 @@ export class HttpServerConnection {
   close(): void {
     if (this.#closed) return;
     this.#forget();
-    closeSocket(this.#socket);
+    this.#socket.close();
   }
 
   #forget(): void {

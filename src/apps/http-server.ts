@@ -1,8 +1,7 @@
-import type { Ipv4Address, Stack, TcpEndpoint, TcpSocket } from "../netstack/index.ts";
+import type { Ipv4Address, KeepAlive, Stack, TcpEndpoint, TcpSocket } from "../netstack/index.ts";
 import type { HttpHeaders, HttpLimits, HttpRequest, ProxyHeader } from "../protocols/index.ts";
 import { type Duration, seconds } from "../sim/index.ts";
 import { HttpServerConnection } from "./http-server-connection.ts";
-import { closeSocket } from "./sockets.ts";
 
 /** The host a server runs on. */
 export interface ServerHost {
@@ -71,6 +70,8 @@ export interface HttpServerOptions {
   /** How long a connection may say nothing. */
   readonly idleTimeout?: Duration;
   readonly mostConnections?: number;
+  /** nginx's `listen … so_keepalive`: how its idle connections are probed. */
+  readonly keepAlive?: Partial<KeepAlive>;
   /** Requests after which a connection is closed. */
   readonly mostRequests?: number;
 }
@@ -99,14 +100,15 @@ export function serveHttp(host: ServerHost, options: HttpServerOptions): Server 
   const mostConnections = options.mostConnections ?? USUAL_CONNECTIONS;
   const connections = new Set<HttpServerConnection>();
   const accept = (socket: TcpSocket): void => {
-    if (connections.size >= mostConnections) return closeSocket(socket);
+    if (connections.size >= mostConnections) return socket.close();
     const connection = new HttpServerConnection(socket, host.stack.clock, settings, () =>
       connections.delete(connection),
     );
     connections.add(connection);
   };
-  const { address, port } = options;
-  const listener = host.stack.tcp.listen({ port, ...(address !== undefined && { address }) }, accept);
+  const { address, port, keepAlive } = options;
+  const place = { port, ...(address !== undefined && { address }), ...(keepAlive !== undefined && { keepAlive }) };
+  const listener = host.stack.tcp.listen(place, accept);
   return {
     close: () => {
       listener.close();

@@ -48,7 +48,7 @@ export {
 } from "./resolver.ts";
 export { runCommand } from "./shell.ts";
 export { expandWord, tokenize } from "./shell-words.ts";
-export { closeSocket, describeCloseReason } from "./sockets.ts";
+export { describeCloseReason } from "./sockets.ts";
 export { straySegmentServer } from "./stray-segment-server.ts";
 export { type StunServerOptions, stunServer } from "./stun-server.ts";
 export { udpEchoServer } from "./udp-echo-server.ts";

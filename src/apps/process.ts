@@ -9,7 +9,6 @@ import type {
 import type { Timer } from "../sim/index.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 import type { Resolver } from "./resolver.ts";
-import { closeSocket } from "./sockets.ts";
 
 /** What a program sees of the host it runs on. */
 export interface ProgramHost {
@@ -128,7 +127,7 @@ export class Process {
   /** Opens a TCP connection that is closed when the process ends. */
   connect(options: TcpConnectOptions, events: TcpSocketEvents): TcpSocket | "no-route" | "no-free-port" {
     const socket = this.host.stack.tcp.connect(options, events);
-    if (typeof socket !== "string") this.atExit(() => closeSocket(socket));
+    if (typeof socket !== "string") this.atExit(() => socket.close());
     return socket;
   }
 

@@ -1,14 +1,4 @@
-import type { CloseReason, TcpSocket } from "../netstack/index.ts";
-
-/**
- * What `close()` does to a TCP socket on Linux: FIN after what was written, and RST if the peer sends more, because nobody
- * is left to read it (`tcp_rcv_state_process`, net/ipv4/tcp_input.c).
- */
-export function closeSocket(socket: TcpSocket): void {
-  socket.events = { onData: () => socket.destroy() };
-  socket.resume();
-  socket.end();
-}
+import type { CloseReason } from "../netstack/index.ts";
 
 /** `strerror` of what a program gets from a connection that ended this way. */
 export function describeCloseReason(reason: CloseReason): string {

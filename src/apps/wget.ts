@@ -4,7 +4,7 @@ import { after, ms, seconds, type Timer } from "../sim/index.ts";
 import { headLines, redirectTarget } from "./http-head.ts";
 import { type Options, parseOptions, parseWhole } from "./options.ts";
 import type { Process } from "./process.ts";
-import { closeSocket, describeCloseReason } from "./sockets.ts";
+import { describeCloseReason } from "./sockets.ts";
 
 const SYNTAX = {
   options: {
@@ -207,7 +207,7 @@ class WgetRun {
     if (this.#options.has("S")) for (const line of [...lines, ""]) this.#process.writeError(`  ${line}\n`);
     const location = redirectTarget(head);
     if (location !== undefined) {
-      closeSocket(socket);
+      socket.close();
       if (++this.#redirects > MOST_REDIRECTS) this.#fail("too many redirections");
       else if (location.startsWith("/")) this.#connect({ ...url, target: location }, socket.remote.address);
       else this.#open(location);
@@ -220,7 +220,7 @@ class WgetRun {
     if (this.#options.has("spider")) {
       this.#say("remote file exists");
       this.#timer.cancel();
-      closeSocket(socket);
+      socket.close();
       this.#next();
       return true;
     }

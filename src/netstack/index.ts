@@ -38,7 +38,7 @@ export { Packet } from "./packet.ts";
 export { type Route, type SharedRoute, SharedRoutes } from "./route.ts";
 export { cutTrain, payloadOnWire, sendThrough } from "./segment-train.ts";
 export { Stack, type StackOptions } from "./stack.ts";
-export { type CloseReason, LINUX_TCP, type TcpInfo, type TcpSettings } from "./tcp/index.ts";
+export { type CloseReason, type KeepAlive, LINUX_TCP, type TcpInfo, type TcpSettings } from "./tcp/index.ts";
 export type { TcpConnectOptions, TcpListenOptions, TcpServer } from "./tcp-layer.ts";
 export type { TcpEndpoint, TcpSocket, TcpSocketEvents } from "./tcp-socket.ts";
 export type { UdpDatagram, UdpSend, UdpSocket, UdpSocketOptions, UdpTunnel } from "./udp.ts";

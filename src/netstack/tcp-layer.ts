@@ -11,6 +11,7 @@ import { cutTrainPacket } from "./segment-train.ts";
 import {
   hearInTimeWait,
   type IcmpErrorKind,
+  type KeepAlive,
   LINUX_TCP,
   reopenSequence,
   resetFor,
@@ -26,6 +27,7 @@ import {
   takeApart,
   writeSegment,
 } from "./tcp/index.ts";
+import { TcpCensus } from "./tcp-census.ts";
 import { flowOf, TcpConnectionTable } from "./tcp-connection-table.ts";
 import { type TcpEndpoint, TcpSocket, type TcpSocketEvents } from "./tcp-socket.ts";
 import { type Resting, TimeWaitTable } from "./time-wait-table.ts";
@@ -33,7 +35,7 @@ import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
 import { IpProtocol } from "./wire/ipv4.ts";
 import { setTcpChecksum, TcpFlag } from "./wire/tcp.ts";
 
-/** net.core.somaxconn. */
+/** What most servers ask for; the host's settings bound it. */
 const DEFAULT_BACKLOG = 4096;
 /** net.ipv4.tcp_tw_reuse_delay: as long as peers' timestamps may need to have moved on. */
 const REUSE_DELAY = seconds(1);
@@ -63,6 +65,8 @@ export interface TcpListenOptions {
   readonly address?: Ipv4Address;
   readonly port: number;
   readonly backlog?: number;
+  /** Connections are probed when they are idle: see {@link TcpSocket.setKeepAlive}. */
+  readonly keepAlive?: Partial<KeepAlive>;
 }
 
 /** A listening port, until it is closed. */
@@ -76,6 +80,7 @@ interface Listening {
   readonly address: Ipv4Address;
   readonly listener: TcpListener;
   readonly onConnection: (socket: TcpSocket) => void;
+  readonly keepAlive: Partial<KeepAlive> | undefined;
 }
 
 /** TCP of one host: which connection a segment belongs to, and the frames around what connections say. */
@@ -87,6 +92,7 @@ export class TcpLayer {
   readonly #sockets = new TcpConnectionTable();
   readonly #timeWaits: TimeWaitTable;
   readonly #ports = new CrowdedPorts();
+  readonly #census = new TcpCensus();
   readonly #listening = new Map<number, Listening[]>();
 
   constructor(host: HostContext, addressing: Addressing, ip: TcpNeighbours) {
@@ -101,9 +107,10 @@ export class TcpLayer {
     const remote = { address: options.to, port: options.port };
     const from = options.from ?? this.#addressing.sourceFor(options.to);
     if (from === undefined || this.#addressing.hop(options.to) === undefined) return "no-route";
+    const asked = options.fromPort;
     const isFree = (port: number): boolean =>
-      !this.#listening.has(port) && this.#mayTake({ address: from, port }, remote);
-    const port = options.fromPort ?? this.#choosePort(from, remote, isFree);
+      !this.#listening.has(port) && this.#mayTake({ address: from, port }, remote, asked);
+    const port = asked ?? this.#choosePort(from, remote, isFree);
     if (port === undefined || !isFree(port)) return "no-free-port";
     const local = { address: from, port };
     const before = this.#timeWaits.find(local, remote);
@@ -131,10 +138,10 @@ export class TcpLayer {
       get settings() {
         return current();
       },
-      backlog: options.backlog ?? DEFAULT_BACKLOG,
+      backlog: Math.min(options.backlog ?? DEFAULT_BACKLOG, this.settings.mostBacklog),
       onConnection: () => this.#accept(listening),
     });
-    const listening: Listening = { address, listener, onConnection };
+    const listening: Listening = { address, listener, onConnection, keepAlive: options.keepAlive };
     this.#listening.set(port, [...others, listening]);
     return { port, close: () => this.#stopListening(port, listening) };
   }
@@ -261,12 +268,16 @@ export class TcpLayer {
     return this.#ports.choose(sysctls, random, { from, remote, isFree });
   }
 
-  /** May a connection of ours begin between these endpoints? (`__inet_check_established`, `tcp_twsk_unique`) */
-  #mayTake(local: TcpEndpoint, remote: TcpEndpoint): boolean {
+  /**
+   * May a connection of ours begin between these endpoints? In place of one in TIME-WAIT only if its port is not asked for, which bind(2) refuses
+   * (`__inet_check_established`, `tcp_twsk_unique`).
+   */
+  #mayTake(local: TcpEndpoint, remote: TcpEndpoint, asked: number | undefined): boolean {
     if (this.#sockets.find(local, remote) !== undefined) return false;
     const before = this.#timeWaits.find(local, remote);
     if (before === undefined) return true;
-    if (!this.#reuses(local.address, remote.address) || before.left.stampOffset === undefined) return false;
+    if (asked !== undefined || !this.#reuses(local.address, remote.address) || before.left.stampOffset === undefined)
+      return false;
     return this.#host.now() - before.left.since > REUSE_DELAY;
   }
 
@@ -309,7 +320,9 @@ export class TcpLayer {
   #accept(listening: Listening): void {
     const connection = listening.listener.accept();
     const socket = connection && this.#sockets.of(connection);
-    if (socket !== undefined) listening.onConnection(socket);
+    if (socket === undefined) return;
+    if (listening.keepAlive !== undefined) socket.setKeepAlive(listening.keepAlive);
+    listening.onConnection(socket);
   }
 
   #stopListening(port: number, listening: Listening): void {
@@ -341,6 +354,7 @@ export class TcpLayer {
   #flush(socket: TcpSocket): void {
     const { connection } = socket;
     const asTrains = this.#ip.mayJoin(socket.remote.address);
+    if (this.#census.isOneTooMany(socket, this.settings)) connection.abort(this.#host.now());
     for (
       let segment = connection.poll(this.#host.now(), asTrains);
       segment !== undefined;
@@ -358,6 +372,7 @@ export class TcpLayer {
 
   #forget(socket: TcpSocket): void {
     socket.timer.cancel();
+    this.#census.forget(socket);
     if (this.#sockets.remove(socket)) this.#ports.free(socket.local, socket.remote);
   }
 
@@ -366,6 +381,7 @@ export class TcpLayer {
     const { local, remote } = socket;
     if (this.#timeWaits.count >= this.settings.mostTimeWaits) return this.#forget(socket);
     socket.timer.cancel();
+    this.#census.forget(socket);
     if (this.#sockets.remove(socket)) this.#timeWaits.add(local, remote, timeWait);
   }
 

@@ -1,7 +1,8 @@
 import { type ConntrackSysctls, conntrackParameter, DEFAULT_CONNTRACK_SYSCTLS } from "../nat/index.ts";
-import type { Sysctls, TcpSettings } from "../netstack/index.ts";
-import { ms, seconds, toMs, toSeconds, us } from "../sim/index.ts";
+import type { Sysctls } from "../netstack/index.ts";
 import type { Host } from "./host.ts";
+import { FLAG, type Form, fromFlag, list, MOST, numbers, SECONDS, toFlag, whole } from "./sysctl-form.ts";
+import { tcpSysctls } from "./tcp-sysctls.ts";
 
 /** One kernel parameter of a host. Values are text, as `/proc/sys` has them. */
 export interface Sysctl {
@@ -25,19 +26,7 @@ export function setSysctls(host: Host, values: SysctlValues): void {
   for (const [name, value] of Object.entries(values)) SYSCTLS.get(name)?.write(host, value);
 }
 
-/** How a value is checked. */
-interface Form {
-  readonly expected: string;
-  normal(value: string): string | undefined;
-}
-
-const MOST = 2 ** 31 - 1;
-const FLAG = whole("0 or 1", 0, 1);
-const SECONDS = whole("seconds", 0, MOST);
-const TIME_WAIT_REUSES = ["off", "on", "loopback"] as const;
 const REVERSE_PATH_FILTERS = ["off", "strict", "loose"] as const;
-/** tcp_rmem's first value, the least a socket has under memory pressure, of which there is none here. */
-const LEAST_BUFFER = 4096;
 
 /** Every kernel parameter that natscope has, by its name in Linux. */
 export const SYSCTLS: ReadonlyMap<string, Sysctl> = new Map(
@@ -62,54 +51,6 @@ function stackSysctls(): Sysctl[] {
       "localPorts",
       ([low, high]) => `${low}\t${high}`,
       (text) => [list(text)[0] ?? 0, list(text)[1] ?? 0],
-    ]),
-  ];
-}
-
-function tcpSysctls(): Sysctl[] {
-  const buffer = numbers('three sizes like "4096 131072 6291456"', 3, MOST);
-  return [
-    ofTcp("congestion_control", words("cubic", "reno"), [
-      "congestion",
-      String,
-      (text) => (text === "reno" ? "reno" : "cubic"),
-    ]),
-    ofTcp("timestamps", FLAG, ["timestamps", fromFlag, toFlag]),
-    ofTcp("sack", FLAG, ["selectiveAcks", fromFlag, toFlag]),
-    ofTcp("window_scaling", FLAG, ["windowScaling", fromFlag, toFlag]),
-    ofTcp("rmem", buffer, ["receiveBuffer", fromLimits, toLimits]),
-    ofTcp("wmem", buffer, ["sendBuffer", fromLimits, toLimits]),
-    ofTcp("syn_linear_timeouts", whole("a number from 0 to 127", 0, 127), ["synLinearTimeouts", String, Number]),
-    ofTcp("syn_retries", whole("a number from 1 to 127", 1, 127), ["synRetries", String, Number]),
-    ofTcp("synack_retries", whole("a number from 0 to 255", 0, 255), ["synAckRetries", String, Number]),
-    ofTcp("retries2", whole("a number from 0 to 255", 0, 255), ["retries", String, Number]),
-    // Linux's 0 stands for 8 (tcp_orphan_retries, net/ipv4/tcp_timer.c).
-    ofTcp("orphan_retries", whole("a number from 0 to 255", 0, 255), [
-      "orphanRetries",
-      (value) => (value === 8 ? "0" : String(value)),
-      (text) => Number(text) || 8,
-    ]),
-    ofTcp("rto_min_us", whole("microseconds", 1, MOST), [
-      "leastTimeout",
-      (value) => String(Math.round(toMs(value) * 1000)),
-      (text) => us(Number(text)),
-    ]),
-    ofTcp("rto_max_ms", whole("milliseconds from 1000 to 120000", 1000, 120_000), [
-      "mostTimeout",
-      (value) => String(toMs(value)),
-      (text) => ms(Number(text)),
-    ]),
-    ofTcp("fin_timeout", SECONDS, ["finTimeout", (value) => String(toSeconds(value)), (text) => seconds(Number(text))]),
-    ofTcp("max_tw_buckets", whole("a number", 0, MOST), ["mostTimeWaits", String, Number]),
-    ofTcp("tw_reuse", whole("0 (off), 1 (on) or 2 (on loopback)", 0, 2), [
-      "timeWaitReuse",
-      (value) => String(TIME_WAIT_REUSES.indexOf(value)),
-      (text) => TIME_WAIT_REUSES[Number(text)] ?? "off",
-    ]),
-    ofTcp("invalid_ratelimit", whole("milliseconds", 0, MOST), [
-      "challengeInterval",
-      (value) => String(toMs(value)),
-      (text) => ms(Number(text)),
     ]),
   ];
 }
@@ -150,9 +91,13 @@ function bridgeSysctls(): Sysctl[] {
 }
 
 /** A setting, how it is written as text, and how it is read from it. */
-type Setting<T, K extends keyof T> = readonly [key: K, format: (value: T[K]) => string, parse: (text: string) => T[K]];
+type Setting<K extends keyof Sysctls> = readonly [
+  key: K,
+  format: (value: Sysctls[K]) => string,
+  parse: (text: string) => Sysctls[K],
+];
 
-function ofStack<K extends keyof Sysctls>(name: string, form: Form, [key, format, parse]: Setting<Sysctls, K>): Sysctl {
+function ofStack<K extends keyof Sysctls>(name: string, form: Form, [key, format, parse]: Setting<K>): Sysctl {
   return {
     name,
     ...form,
@@ -161,66 +106,4 @@ function ofStack<K extends keyof Sysctls>(name: string, form: Form, [key, format
       stack.host.sysctls[key] = parse(text);
     },
   };
-}
-
-/** Holds for connections that begin from then on. */
-function ofTcp<K extends keyof TcpSettings>(
-  name: string,
-  form: Form,
-  [key, format, parse]: Setting<TcpSettings, K>,
-): Sysctl {
-  return {
-    name: `net.ipv4.tcp_${name}`,
-    ...form,
-    read: ({ stack }) => format(stack.tcp.settings[key]),
-    write: ({ stack }, text) => {
-      stack.tcp.settings = { ...stack.tcp.settings, [key]: parse(text) };
-    },
-  };
-}
-
-function whole(expected: string, from: number, to: number): Form {
-  const normal = (text: string): string | undefined => {
-    if (!/^\d{1,10}$/.test(text.trim())) return undefined;
-    const value = Number(text);
-    return value >= from && value <= to ? String(value) : undefined;
-  };
-  return { expected, normal };
-}
-
-/** So many numbers, none less than the one before it and none 0. */
-function numbers(expected: string, count: number, most: number): Form {
-  const normal = (text: string): string | undefined => {
-    if (!/^\s*\d{1,10}(\s+\d{1,10})*\s*$/.test(text)) return undefined;
-    const values = list(text);
-    const rise = values.every((value, index) => value >= (values[index - 1] ?? 1) && value <= most);
-    return values.length === count && rise ? values.join("\t") : undefined;
-  };
-  return { expected, normal };
-}
-
-function words(...known: readonly string[]): Form {
-  const normal = (text: string): string | undefined => (known.includes(text) ? text : undefined);
-  return { expected: known.join(" or "), normal };
-}
-
-function list(text: string): readonly number[] {
-  return text.trim().split(/\s+/).map(Number);
-}
-
-function fromFlag(value: boolean): string {
-  return value ? "1" : "0";
-}
-
-function toFlag(text: string): boolean {
-  return text === "1";
-}
-
-function fromLimits({ initial, most }: TcpSettings["receiveBuffer"]): string {
-  return `${LEAST_BUFFER}\t${initial}\t${most}`;
-}
-
-function toLimits(text: string): TcpSettings["receiveBuffer"] {
-  const [, initial = 0, most = 0] = list(text);
-  return { initial, most };
 }

@@ -1,6 +1,6 @@
 import type { DetectLocalMode, PodPin, ProxyMode } from "../kube/index.ts";
 import type { NatSettings, VirtualScheduler } from "../nat/index.ts";
-import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress, TcpEndpoint } from "../netstack/index.ts";
+import type { Cidr, InterfaceAddress, Ipv4Address, MacAddress } from "../netstack/index.ts";
 import type {
   ClientHeader,
   ClusterTiming,
@@ -12,7 +12,7 @@ import type {
 } from "../nodes/index.ts";
 import type { Duration } from "../sim/index.ts";
 import type { DisplayFilter } from "./display-filter.ts";
-import type { ClientAddress, CountExpectation, ServerKind, TextExpectation } from "./model.ts";
+import type { ClientAddress, CountExpectation, ServerSpec, TextExpectation } from "./model.ts";
 
 /*
  * A scenario file as its author nests it, with every single value checked and read. schema.ts makes it, load.ts turns it into a Scenario.
@@ -36,7 +36,7 @@ export interface MachineForm {
   readonly interfaces: Readonly<Record<string, InterfaceForm>>;
   readonly gateway?: Ipv4Address;
   readonly routes?: readonly { readonly to: Cidr; readonly via: Ipv4Address }[];
-  readonly servers?: readonly { readonly kind: ServerKind; readonly port: number; readonly to?: TcpEndpoint }[];
+  readonly servers?: readonly ServerSpec[];
   readonly sysctls?: SysctlValues;
   readonly aliases?: readonly string[];
   readonly loopback?: readonly InterfaceAddress[];

@@ -1,6 +1,12 @@
 import { echoServer, stunServer } from "../apps/index.ts";
 import { BackendPool, createBalancer, IpipTunnel, ProxyBalancer } from "../lb/index.ts";
-import { EVERYWHERE, formatIpv4, type Ipv4Address, type TcpEndpoint } from "../netstack/index.ts";
+import {
+  EVERYWHERE,
+  formatIpv4,
+  type Ipv4Address,
+  type TcpEndpoint,
+  type TcpListenOptions,
+} from "../netstack/index.ts";
 import {
   Cluster,
   cloudEdgeRules,
@@ -128,10 +134,11 @@ function startTunnel(host: Host, tunnel: TunnelSpec): void {
   else host.addVxlan(tunnel);
 }
 
-function startServer(host: Host, { kind, port, to }: ServerSpec): void {
-  if (to !== undefined) return startProxy(host, port, to);
+function startServer(host: Host, { kind, port, to, keepAlive: time }: ServerSpec): void {
+  const place = { port, ...(time !== undefined && { keepAlive: { idle: time, interval: time } }) };
+  if (to !== undefined) return startProxy(host, place, to);
   if (kind === "echo") {
-    echoServer(host, { port, version: "1.4", pod: { hostname: host.name }, startDate: host.startDate });
+    echoServer(host, { ...place, version: "1.4", pod: { hostname: host.name }, startDate: host.startDate });
     return;
   }
   const [first, second] = host.stack.addressing.interfaces
@@ -142,14 +149,15 @@ function startServer(host: Host, { kind, port, to }: ServerSpec): void {
 }
 
 /** A program that takes connections and makes its own for each, as docker-proxy does: the other side sees this host. */
-function startProxy(host: Host, port: number, to: TcpEndpoint): void {
+function startProxy(host: Host, listen: TcpListenOptions, to: TcpEndpoint): void {
   const { stack } = host;
+  const { port } = listen;
   const pool = new BackendPool({ clock: stack.clock });
   pool.add({ name: formatIpv4(to.address), ...to });
   const random = stack.host.random.fork(`tcp-proxy:${port}`);
   const balancer = createBalancer({ method: { kind: "round-robin" }, random });
   const name = `tcp-proxy:${port}`;
-  new ProxyBalancer({ name, stack, listen: { port }, pool, balancer, mode: { kind: "tcp" } }).start();
+  new ProxyBalancer({ name, stack, listen, pool, balancer, mode: { kind: "tcp" } }).start();
 }
 
 function addRoute(host: Host, { to, via }: RouteSpec): void {

@@ -130,7 +130,9 @@ class ScenarioLoader {
     if (form.cloudEdge === true && !hasExternalAddresses(this.#form)) {
       this.#problems.report([...path, "cloudEdge"], "no node has an externalAddress that could be mapped");
     }
-    for (const [index, { kind: server, to }] of (form.servers ?? []).entries()) {
+    for (const [index, { kind: server, to, keepAlive }] of (form.servers ?? []).entries()) {
+      if (server === "stun" && keepAlive !== undefined)
+        this.#problems.report([...path, "servers", index], "stun has no connections to keepAlive; leave it out");
       if ((server === "tcp-proxy") === (to !== undefined)) continue;
       const remedy = to === undefined ? "a tcp-proxy needs to: ADDRESS:PORT" : "only a tcp-proxy has to; leave it out";
       this.#problems.report([...path, "servers", index], remedy);

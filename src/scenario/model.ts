@@ -117,6 +117,8 @@ export interface ServerSpec {
   readonly port: number;
   /** Where a tcp-proxy carries connections on to. */
   readonly to?: TcpEndpoint;
+  /** How long a client says nothing until it is probed, and between probes; none when left out. */
+  readonly keepAlive?: Duration;
 }
 
 /** The servers that a machine can run. */

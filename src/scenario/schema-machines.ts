@@ -61,6 +61,12 @@ const serverSchema = z.strictObject(
     ),
     port: portSchema,
     to: endpointSchema.describe("Of a tcp-proxy: where connections are carried on to").exactOptional(),
+    keepAlive: durationSchema
+      .refine((duration) => duration > 0, { error: () => "a time, such as 15s" })
+      .describe(
+        "SO_KEEPALIVE: after so long without a word a client is probed, as often and then given up; never when left out",
+      )
+      .exactOptional(),
   },
   { error: () => "a server: { kind: echo, port: 80 }" },
 );

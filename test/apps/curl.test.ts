@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { dnsServer, echoServer } from "../../src/apps/index.ts";
 import { address } from "../../src/netstack/index.ts";
+import { after, seconds } from "../../src/sim/index.ts";
 import { answer, ScriptedServer } from "./scripted-server.ts";
 import { TwoHosts } from "./two-hosts.ts";
 
@@ -335,6 +336,21 @@ describe("curl", () => {
       stderr: "curl: unknown --write-out variable: 'foo'\n",
     });
     expect(net.run("curl -s -w '%{http_code} %{exitcode} %{remote_port}' 10.0.0.2:9").stdout).toBe("000 7 0");
+  });
+
+  test.each([
+    ["", 60 * 10 + 1, "curl: (56) Recv failure: Connection timed out\n"],
+    ["--keepalive-time 10", 101, "curl: (56) Recv failure: Connection timed out\n"],
+    ["--no-keepalive", 3600, ""],
+  ])("notices by its probes that a server has vanished: %s", (options, limit, stderr) => {
+    const net = new TwoHosts();
+    const vanish = net.simulator.timer(() => net.link.impair("both", { up: false }));
+    new ScriptedServer(net, 80, () => vanish.set(after(net.simulator.now(), seconds(1))));
+    expect(net.run(`curl -sS ${options} 10.0.0.2`, limit)).toEqual({
+      exitCode: stderr === "" ? undefined : 56,
+      stdout: "",
+      stderr,
+    });
   });
 
   test("--retry waits 1, 2, 4 … seconds and says so", () => {

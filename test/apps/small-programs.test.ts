@@ -1,13 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  COMMANDS,
-  closeSocket,
-  echoServer,
-  formatHttpDate,
-  Process,
-  runCommand,
-  udpEchoServer,
-} from "../../src/apps/index.ts";
+import { COMMANDS, echoServer, formatHttpDate, Process, runCommand, udpEchoServer } from "../../src/apps/index.ts";
 import { parseOptions } from "../../src/apps/options.ts";
 import { address } from "../../src/netstack/index.ts";
 import type { Time } from "../../src/sim/index.ts";
@@ -124,8 +116,8 @@ describe("nc", () => {
   ];
   test.each(rows)("%s", (command, exitCode, stdout, stderr) => {
     const net = new TwoHosts({ hosts: [{ address: address("10.0.0.2"), names: ["web"] }] });
-    net.server.stack.tcp.listen({ port: 80 }, closeSocket);
-    net.server.stack.tcp.listen({ port: 82 }, closeSocket);
+    net.server.stack.tcp.listen({ port: 80 }, (socket) => socket.close());
+    net.server.stack.tcp.listen({ port: 82 }, (socket) => socket.close());
     udpEchoServer(net.server, { port: 7 });
     expect(net.run(command)).toEqual({ exitCode, stdout, stderr });
   });

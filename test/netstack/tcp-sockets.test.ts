@@ -7,9 +7,10 @@ import {
   parseTcp,
   readIpv4Header,
   type Stack,
+  type TcpSettings,
   type TcpSocket,
 } from "../../src/netstack/index.ts";
-import { after, ms, seconds, us } from "../../src/sim/index.ts";
+import { after, type Duration, ms, seconds, us } from "../../src/sim/index.ts";
 import { line, route, TestNetwork } from "../support/hosts.ts";
 
 const SERVER = address("10.0.2.2");
@@ -232,5 +233,79 @@ describe("TCP sockets", () => {
     net.run();
     expect([got, formatIpv4(socket.local.address)]).toEqual([[1, 2, 3], "10.0.2.2"]);
     expect(net.simulator.now()).toBeLessThan(ms(1) + us(0));
+  });
+});
+
+/** A closed connection of each kind that outlives its program, so many of them; the states on both sides. */
+function closeMany(count: number, settings: Partial<TcpSettings>, serverCloses: boolean): string[][] {
+  const { net, a, b } = line();
+  a.tcp.settings = { ...a.tcp.settings, ...settings };
+  b.tcp.listen({ port: 7 }, (socket) => {
+    socket.events = { onEnd: () => (serverCloses ? socket.close() : undefined) };
+  });
+  const sockets = Array.from({ length: count }, () => connect(a, 7, {}));
+  net.run();
+  for (const socket of sockets) socket.close();
+  // Until delayed ACKs have been sent too.
+  net.simulator.runTo(after(net.simulator.now(), ms(200)));
+  return [a, b].map(({ tcp }) => [...tcp.list().map(({ state }) => state), ...Array(tcp.timeWaits).fill("time-wait")]);
+}
+
+describe("connections that outlive their programs", () => {
+  it("wait for the other side's FIN, and in TIME-WAIT", () => {
+    expect(closeMany(2, {}, false)).toEqual([
+      ["fin-wait-2", "fin-wait-2"],
+      ["close-wait", "close-wait"],
+    ]);
+    expect(closeMany(2, {}, true)).toEqual([["time-wait", "time-wait"], []]);
+  });
+
+  it("are forgotten beyond tcp_max_tw_buckets", () => {
+    expect(closeMany(3, { mostTimeWaits: 1 }, true)).toEqual([["time-wait"], []]);
+  });
+
+  it("are reset beyond tcp_max_orphans", () => {
+    expect(closeMany(3, { mostOrphans: 1 }, true)).toEqual([["time-wait"], []]);
+  });
+});
+
+describe("a port in TIME-WAIT", () => {
+  /** Two connections, one after the other, from a host with a single port; the second's state at the end. */
+  function twice(timeWaitReuse: TcpSettings["timeWaitReuse"], pause: Duration, fromPort?: number): string {
+    const { net, a, b } = line();
+    a.host.sysctls.localPorts = [40_000, 40_000];
+    a.tcp.settings = { ...a.tcp.settings, timeWaitReuse };
+    b.tcp.listen({ port: 7 }, (socket) => {
+      socket.events = { onEnd: () => socket.close() };
+    });
+    const first = connect(a, 7, { onConnect: () => first.close() });
+    net.run();
+    net.simulator.runTo(after(net.simulator.now(), pause));
+    const to = { to: SERVER, port: 7, ...(fromPort !== undefined && { fromPort }) };
+    const second = a.tcp.connect(to, {});
+    net.run();
+    return typeof second === "string" ? second : second.state;
+  }
+
+  it.each([
+    ["is taken again a second later where tcp_tw_reuse allows it", "on", seconds(2), undefined, "established"],
+    ["is not before a second has passed", "on", ms(500), undefined, "no-free-port"],
+    ["is not by a program that asks for this port", "on", seconds(2), 40_000, "no-free-port"],
+    ["is not beyond the loopback interface by default", "loopback", seconds(2), undefined, "no-free-port"],
+    ["is not with tcp_tw_reuse=0", "off", seconds(2), undefined, "no-free-port"],
+  ] as const)("%s", (_, reuse, pause, fromPort, outcome) => {
+    expect(twice(reuse, pause, fromPort)).toBe(outcome);
+  });
+});
+
+describe("keep-alive", () => {
+  it("ends a server's connection whose client has vanished, where the server asked for it", () => {
+    const { net, a, b } = line();
+    b.tcp.listen({ port: 7, keepAlive: { idle: seconds(15), interval: seconds(15) } }, () => {});
+    connect(a, 7, {});
+    net.run();
+    for (const each of a.addressing.interfaces) each.up = false;
+    net.simulator.runTo(after(net.simulator.now(), seconds(151)));
+    expect(b.tcp.list()).toEqual([]);
   });
 });

@@ -206,6 +206,12 @@ describe("sysctl", () => {
     ["net.ipv4.tcp_rto_max_ms", "net.ipv4.tcp_rto_max_ms = 120000\n"],
     ["net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_max = 262144\n"],
     ["net.netfilter.nf_conntrack_count", "net.netfilter.nf_conntrack_count = 0\n"],
+    ["net.ipv4.tcp_available_congestion_control", "net.ipv4.tcp_available_congestion_control = reno cubic\n"],
+    ["net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_time = 7200\n"],
+    ["-w net.ipv4.tcp_keepalive_intvl=5", "net.ipv4.tcp_keepalive_intvl = 5\n"],
+    ["-w net.ipv4.tcp_tw_reuse=1", "net.ipv4.tcp_tw_reuse = 1\n"],
+    ["-w net.ipv4.tcp_syncookies=0", "net.ipv4.tcp_syncookies = 0\n"],
+    ["-w net.core.somaxconn=128", "net.core.somaxconn = 128\n"],
     ["-w net.ipv4.ip_default_ttl=32", "net.ipv4.ip_default_ttl = 32\n"],
     ["-q -w net.ipv4.ip_default_ttl=32", ""],
   ])("%s", (options, expected) => {
@@ -215,6 +221,11 @@ describe("sysctl", () => {
 
   it.each([
     ["net.ipv4.foo", "sysctl: cannot stat /proc/sys/net/ipv4/foo: No such file or directory\n"],
+    [
+      "net.ipv4.tcp_mtu_probing=1",
+      "sysctl: cannot stat /proc/sys/net/ipv4/tcp_mtu_probing: No such file or directory\n",
+    ],
+    ["-w net.ipv4.tcp_early_retrans=1", 'sysctl: setting key "net.ipv4.tcp_early_retrans": Invalid argument\n'],
     ["-w net.ipv4.ip_default_ttl=999", 'sysctl: setting key "net.ipv4.ip_default_ttl": Invalid argument\n'],
     ["net.ipv4.ip_local_port_range=1", 'sysctl: setting key "net.ipv4.ip_local_port_range": Invalid argument\n'],
     [
@@ -231,7 +242,7 @@ describe("sysctl", () => {
     const world = build();
     const { stdout } = run(world, world.router, "sysctl -a");
     for (const line of linesOf(stdout)) {
-      if (line.startsWith("net.netfilter.nf_conntrack_count")) continue;
+      if (/nf_conntrack_count|available_congestion/.test(line)) continue;
       const [name = "", value = ""] = line.split(" = ");
       expect(run(world, world.router, `sysctl -w "${name}=${value}"`)).toEqual({
         stdout: `${line}\n`,

@@ -236,6 +236,12 @@ describe("loadScenario() refuses, with place and remedy,", () => {
     ],
     ["a Pod called like a host", "name: web-1", "name: client", 'lab.yaml:25:3: the name of the Pod "client" is taken'],
     [
+      "a STUN server with keepAlive",
+      "servers: [{ kind: echo, port: 80 }]",
+      "servers: [{ kind: stun, port: 80, keepAlive: 15s }]",
+      "lab.yaml:16:15: stun has no connections to keepAlive; leave it out",
+    ],
+    [
       "two servers on one port",
       "servers: [{ kind: echo, port: 80 }]",
       "servers: [{ kind: echo, port: 80 }, { kind: echo, port: 80 }]",

@@ -1,5 +1,4 @@
 import type { TcpSocket } from "../../netstack/index.ts";
-import { closeSocket } from "../sockets.ts";
 import type { CurlUrl } from "./url.ts";
 
 /** A connection, kept or in use. */
@@ -45,7 +44,7 @@ export class ConnectionPool {
     const forget = (): void => {
       const index = this.#kept.indexOf(connection);
       if (index >= 0) this.#kept.splice(index, 1);
-      closeSocket(connection.socket);
+      connection.socket.close();
     };
     connection.socket.events = { onData: forget, onEnd: forget, onClose: forget };
     this.#kept.push(connection);
@@ -53,6 +52,6 @@ export class ConnectionPool {
 
   close(connection: CurlConnection): void {
     this.#info(`Closing connection ${connection.id}`);
-    closeSocket(connection.socket);
+    connection.socket.close();
   }
 }

@@ -93,6 +93,7 @@ export class Connector {
       const socket = process.connect({ to, port, ...place }, events);
       if (socket === "no-route") return "Network is unreachable";
       if (socket !== "no-free-port") {
+        socket.setKeepAlive(options.keepAlive);
         if (fromPort !== undefined || from !== undefined) info(`Local port: ${fromPort ?? 0}`);
         return socket;
       }

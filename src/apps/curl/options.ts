@@ -1,3 +1,5 @@
+import type { KeepAlive } from "../../netstack/index.ts";
+import { seconds } from "../../sim/index.ts";
 import { type Options, parseOptions, parseSeconds, parseWhole } from "../options.ts";
 
 /** What a curl command line asks for. */
@@ -33,6 +35,7 @@ export interface CurlOptions {
   readonly retryDelay: number | undefined;
   readonly retriesRefused: boolean;
   readonly pathAsIs: boolean;
+  readonly keepAlive: Pick<KeepAlive, "idle" | "interval"> | "off";
   readonly fail: "no" | "without-body" | "with-body";
   readonly writeOut: string | undefined;
 }
@@ -86,6 +89,8 @@ const OPTIONS = {
   "retry-delay": "value",
   "retry-connrefused": "flag",
   "path-as-is": "flag",
+  "keepalive-time": "value",
+  "no-keepalive": "flag",
   fail: "flag",
   "fail-with-body": "flag",
   url: "value",
@@ -95,7 +100,6 @@ const OPTIONS = {
   insecure: "flag",
   ipv4: "flag",
   "no-buffer": "flag",
-  "no-keepalive": "flag",
   "no-progress-meter": "flag",
   "progress-bar": "flag",
   "tcp-nodelay": "flag",
@@ -131,6 +135,9 @@ const SHORT: Readonly<Record<string, keyof typeof OPTIONS>> = {
   g: "globoff",
 };
 
+/** Seconds of --keepalive-time; Linux takes no more. */
+const USUAL_KEEP_ALIVE = 60;
+const MOST_KEEP_ALIVE = 32_767;
 const LONGEST_TIME = 2_147_483;
 const MOST_RETRIES = 1000;
 const USUAL_MAX_REDIRECTS = 50;
@@ -169,7 +176,7 @@ export function isUsageFault(parsed: CurlOptions | CurlUsageFault): parsed is Cu
 
 type Numbers = Pick<
   CurlOptions,
-  "maxTime" | "connectTimeout" | "localPorts" | "maxRedirects" | "retries" | "retryDelay"
+  "maxTime" | "connectTimeout" | "localPorts" | "maxRedirects" | "retries" | "retryDelay" | "keepAlive"
 >;
 
 function readNumbers(given: Options): Numbers | CurlUsageFault {
@@ -187,6 +194,9 @@ function readNumbers(given: Options): Numbers | CurlUsageFault {
   if (retries === undefined) return bad("retry");
   const maxRedirects = parseWhole(given.value("max-redirs") ?? String(USUAL_MAX_REDIRECTS), 0, MOST_RETRIES);
   if (maxRedirects === undefined) return bad("max-redirs");
+  const keepAliveTime = parseWhole(given.value("keepalive-time") ?? String(USUAL_KEEP_ALIVE), 1, MOST_KEEP_ALIVE);
+  if (keepAliveTime === undefined) return bad("keepalive-time");
+  const time = seconds(keepAliveTime);
   const typedPorts = given.value("local-port");
   const ports = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(typedPorts ?? "");
   const [low, high] = [Number(ports?.[1]), Number(ports?.[2] ?? ports?.[1])];
@@ -198,6 +208,7 @@ function readNumbers(given: Options): Numbers | CurlUsageFault {
     retryDelay: times["retry-delay"] || undefined,
     retries,
     maxRedirects,
+    keepAlive: given.has("no-keepalive") ? "off" : { idle: time, interval: time },
     localPorts: typedPorts === undefined ? undefined : [low, high],
   };
 }

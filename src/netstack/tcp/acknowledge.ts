@@ -147,7 +147,11 @@ function judge(tcb: Tcb, segment: Segment, digest: AckDigest, rtt: Duration | un
   if (newRound) recovery.roundEnd = tcb.snd.nxt;
   if (inReduction(recovery)) {
     reduceProportionally(tcb, digest, Math.max(0, flight.lost - lostBefore));
-  } else if (digest.delivered > 0 && (digest.advanced || recovery.reordering > 3) && windowWasUsed(tcb)) {
+  } else if (
+    digest.delivered > 0 &&
+    (digest.advanced || recovery.reordering > tcb.settings.reordering) &&
+    windowWasUsed(tcb)
+  ) {
     congestion.onAck({ acked: digest.delivered, now: tcb.now, rtt, newRound });
   }
 }

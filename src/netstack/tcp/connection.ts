@@ -273,6 +273,18 @@ export class TcpConnection {
     return tcb.state === "time-wait" && this.readable === 0 ? timeWaitOf(tcb) : undefined;
   }
 
+  /** The program has let go of it and the peer has not yet (`tcp_orphan_count`). */
+  get isOrphan(): boolean {
+    const { orphaned, state } = this.#tcb;
+    return orphaned && state !== "closed" && !this.isWaiting;
+  }
+
+  /** Only waits for what may still be on the way: in TIME-WAIT, or in FIN-WAIT-2 without a program (`tcp_time_wait`). */
+  get isWaiting(): boolean {
+    const { orphaned, state } = this.#tcb;
+    return state === "time-wait" || (orphaned && state === "fin-wait-2");
+  }
+
   get info(): TcpInfo {
     const tcb = this.#tcb;
     const unsent = Math.max(0, seqDiff(tcb.sendQueue.end, tcb.snd.nxt));

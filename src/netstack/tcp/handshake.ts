@@ -7,7 +7,7 @@ import type { Verdict } from "./receive.ts";
 import { startSizing } from "./right-sizing.ts";
 import { has, NO_BYTES, resetFor, type Segment } from "./segment.ts";
 import { DEFAULT_MSS, sendMss } from "./segment-size.ts";
-import { acknowledgment } from "./send.ts";
+import { acknowledgment, resetSegment } from "./send.ts";
 import { isAfter, isBefore, type Seq, seqAdd } from "./seq.ts";
 import { finish, move, sinceTimestamp, type Tcb, timestampNow } from "./tcb.ts";
 import { disarm } from "./timers.ts";
@@ -191,8 +191,14 @@ export function completeHandshake(tcb: Tcb, segment: Segment): Verdict {
     if (reset !== undefined) tcb.outbox.push(reset);
     return "tcp-bad-handshake";
   }
-  // The listener's program is slow: as if the ACK had been lost (tcp_abort_on_overflow=0).
-  if (tcb.admit !== undefined && !tcb.admit()) return "tcp-accept-queue-full";
+  // The listener's program is slow: as if the ACK had been lost.
+  if (tcb.admit !== undefined && !tcb.admit()) {
+    if (tcb.settings.resetsOverflow) {
+      tcb.outbox.push(resetSegment(tcb));
+      finish(tcb, "aborted");
+    }
+    return "tcp-accept-queue-full";
+  }
   move(tcb, "ack-of-syn");
   establish(tcb, segment);
   if (snd.fin !== undefined) move(tcb, "close");

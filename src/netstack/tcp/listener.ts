@@ -54,15 +54,24 @@ export class TcpListener implements PassiveOpener {
     if (has(segment, TcpFlag.ack)) return this.#resume(segment, now, path) ?? refuse(segment);
     if (!has(segment, TcpFlag.syn)) return { kind: "dropped", reason: "tcp-without-ack" };
     if (!this.admits()) return { kind: "dropped", reason: "tcp-accept-queue-full" };
-    const { random, settings, backlog } = this.#options;
-    if (this.#underWay.size >= Math.max(1, backlog)) {
-      if (!settings.synCookies || path.iss !== undefined) return { kind: "dropped", reason: "tcp-syn-queue-full" };
+    const { random, settings } = this.#options;
+    if (this.#wantsCookie()) {
+      if (settings.synCookies === "off" || path.iss !== undefined)
+        return { kind: "dropped", reason: "tcp-syn-queue-full" };
       return { kind: "cookie", segment: this.#cookies.answer(segment, path, now) };
     }
     const connection = new TcpConnection({ random, settings, mtu: path.mtu, now });
     this.#underWay.add(connection);
     connection.answer(segment, now, this, path.iss);
     return { kind: "connection", connection };
+  }
+
+  /** No more handshakes are kept (`tcp_conn_request`, net/ipv4/tcp_input.c). */
+  #wantsCookie(): boolean {
+    const { settings, backlog } = this.#options;
+    const { synCookies, mostHandshakes } = settings;
+    if (synCookies === "always" || this.#underWay.size >= Math.max(1, backlog)) return true;
+    return synCookies === "off" && mostHandshakes - this.#underWay.size < mostHandshakes >>> 2;
   }
 
   /** The connection whose SYN was answered with a cookie, if `ack` brings a right one (`cookie_v4_check`). */

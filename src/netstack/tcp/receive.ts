@@ -236,7 +236,7 @@ function refuseData(tcb: Tcb, segment: Segment): Verdict {
 
 /** Remembers data received twice for the next ACK (RFC 2883). */
 function noteDuplicate(tcb: Tcb, start: Seq, end: Seq): void {
-  if (tcb.sackPermitted && isBefore(start, end)) tcb.rcv.duplicate = { start, end };
+  if (tcb.sackPermitted && tcb.settings.reportsDuplicates && isBefore(start, end)) tcb.rcv.duplicate = { start, end };
 }
 
 function noteHeldTwice(tcb: Tcb, from: Seq, to: Seq): void {

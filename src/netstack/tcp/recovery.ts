@@ -5,10 +5,6 @@ import { sendMss } from "./segment-size.ts";
 import { isAfter, isBefore, type Seq, seqDiff } from "./seq.ts";
 import type { Tcb } from "./tcb.ts";
 
-/** Duplicate ACKs that are taken for a loss (RFC 5681 §3.2), and how much reordering is believed at most (tcp_max_reordering). */
-const DUPLICATE_THRESHOLD = 3;
-const MOST_REORDERING = 300;
-
 /** Where loss recovery stands: Linux's CA states without CWR. */
 export type RecoveryPhase = "open" | "disorder" | "recovery" | "loss";
 
@@ -31,7 +27,7 @@ export interface Recovery {
   repeatedAt: number | undefined;
   /** Repetitions in all. */
   repetitions: number;
-  /** How many segments a segment may be late by and is not yet lost. */
+  /** How many segments a segment may be late by and is not yet lost; duplicate ACKs that are taken for a loss (RFC 5681 §3.2). */
   reordering: number;
   reorderingSeen: boolean;
   /** The spurious-timeout test may still apply (RFC 5682). */
@@ -48,7 +44,7 @@ export interface Recovery {
   roundEnd: Seq;
 }
 
-export function newRecovery(iss: Seq): Recovery {
+export function newRecovery(iss: Seq, reordering: number): Recovery {
   return {
     phase: "open",
     recoveryPoint: iss,
@@ -60,7 +56,7 @@ export function newRecovery(iss: Seq): Recovery {
     prrOut: 0,
     repeatedAt: undefined,
     repetitions: 0,
-    reordering: DUPLICATE_THRESHOLD,
+    reordering,
     reorderingSeen: false,
     timeoutInDoubt: false,
     delivered: 0,
@@ -180,7 +176,7 @@ export function enterLoss(tcb: Tcb): void {
   const { recovery, flight, congestion } = tcb;
   const fresh = recovery.phase !== "recovery" && recovery.phase !== "loss";
   if (fresh && flight.sacked >= recovery.reordering) {
-    recovery.reordering = Math.min(recovery.reordering, DUPLICATE_THRESHOLD);
+    recovery.reordering = Math.min(recovery.reordering, tcb.settings.reordering);
   }
   markAllLost(tcb);
   if (fresh || !isAfter(recovery.recoveryPoint, tcb.snd.una) || (recovery.phase === "loss" && tcb.timeouts === 0)) {
@@ -192,7 +188,7 @@ export function enterLoss(tcb: Tcb): void {
   recovery.phase = "loss";
   recovery.recoveryPoint = tcb.snd.nxt;
   recovery.tailProbeEnd = undefined;
-  recovery.timeoutInDoubt = fresh || tcb.timeouts > 0;
+  recovery.timeoutInDoubt = tcb.settings.doubtsTimeouts && (fresh || tcb.timeouts > 0);
 }
 
 function markAllLost(tcb: Tcb): void {
@@ -329,6 +325,6 @@ export function noteReordering(tcb: Tcb, low: Seq): void {
   const highest = tcb.flight.sacked > 0 || isAfter(recovery.highestSacked, low) ? recovery.highestSacked : low;
   if (!isBefore(low, highest)) return;
   const distance = Math.ceil(seqDiff(highest, low) / sendMss(tcb));
-  if (distance > recovery.reordering) recovery.reordering = Math.min(distance, MOST_REORDERING);
+  if (distance > recovery.reordering) recovery.reordering = Math.min(distance, tcb.settings.mostReordering);
   recovery.reorderingSeen = true;
 }

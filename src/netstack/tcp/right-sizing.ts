@@ -47,6 +47,7 @@ export function widenWindow(tcb: Tcb, length: number): void {
 /** The program has read `count` bytes: once a round trip the buffer is made large enough for twice what was read (`tcp_rcv_space_adjust`). */
 export function rightSize(tcb: Tcb, count: number): void {
   const { sizing } = tcb;
+  if (!tcb.settings.growsReceiveBuffer) return;
   sizing.copied += count;
   if (sizing.rtt === 0 || tcb.now - sizing.roundAt < sizing.rtt) return;
   const read = sizing.copied - sizing.roundCopied;

@@ -189,7 +189,7 @@ function restartAfterIdle(tcb: Tcb): void {
   const idle = tcb.now - tcb.sentAt;
   const timeout = tcb.rtt.timeout;
   congestion.onIdle(idle as Duration, tcb.now);
-  if (idle <= timeout) return;
+  if (idle <= timeout || !settings.restartsAfterIdle) return;
   const restart = Math.min(settings.initialWindow, congestion.window);
   congestion.threshold = Math.max(congestion.threshold, (congestion.window * 3) >>> 2);
   const halvings = Math.min(Math.floor(idle / timeout), 32);

@@ -214,7 +214,7 @@ export function newTcb(options: TcpConnectionOptions): Tcb {
     flight: new Flight(),
     rtt: new RttEstimator(settings),
     congestion: new control(settings.initialWindow),
-    recovery: newRecovery(iss),
+    recovery: newRecovery(iss, settings.reordering),
     ack: newAckPolicy(settings.delayedAck),
     sizing: newRightSizing(now),
     timer: idleTimer(),

@@ -74,7 +74,7 @@ export function timeWaitArrives(tcb: Tcb, segment: Segment): Discard {
 /** A segment in TIME-WAIT (`tcp_timewait_state_process`): RST ends it, anything that acknowledges is answered and starts the wait again. */
 export function hearInTimeWait(left: TimeWait, segment: Segment, now: Time): TimeWaitAnswer {
   const exact = segment.sequence === left.receiveNext && !isOlder(left, segment);
-  if (has(segment, TcpFlag.rst)) return { discard: "tcp-reset", isOver: exact };
+  if (has(segment, TcpFlag.rst)) return { discard: "tcp-reset", isOver: exact && !left.settings.keepsTimeWait };
   const bare = segmentEnd(segment) === segment.sequence;
   if (has(segment, TcpFlag.ack) || isOlder(left, segment)) left.since = now;
   if (exact && bare) return { discard: "tcp-time-wait" };

@@ -83,7 +83,7 @@ describe("a listener", () => {
   });
 
   it("without cookies takes no more SYNs than its backlog until a handshake is complete or has failed", () => {
-    const listener = listening(2, undefined, { ...LINUX_TCP, synCookies: false });
+    const listener = listening(2, undefined, { ...LINUX_TCP, synCookies: "off" });
     expect(syn(listener, 1).kind).toBe("connection");
     const second = syn(listener, 2);
     expect(syn(listener, 3)).toEqual({ kind: "dropped", reason: "tcp-syn-queue-full" });
@@ -118,6 +118,18 @@ describe("a listener", () => {
     listener.accept();
     expect(fourth.connection.receive(ack, START)).toBeUndefined();
     expect(fourth.connection.state).toBe("established");
+  });
+
+  it("resets a handshake that would overflow the queue where it is told to (tcp_abort_on_overflow)", () => {
+    const listener = listening(2, undefined, { ...LINUX_TCP, resetsOverflow: true });
+    connect(listener, 1);
+    connect(listener, 2);
+    const [third, fourth] = [syn(listener, 3), syn(listener, 4)];
+    if (third.kind !== "connection" || fourth.kind !== "connection") throw new TypeError("no connection");
+    finishHandshake(third.connection, 3);
+    finishHandshake(fourth.connection, 4);
+    expect(fourth.connection.state).toBe("closed");
+    expect(fourth.connection.poll(START)?.flags).toBe(TcpFlag.rst | TcpFlag.ack);
   });
 
   it("aborts what nobody accepted when it closes", () => {
