@@ -4,6 +4,8 @@ import type { Seq } from "./seq.ts";
 export interface AckDigest {
   /** SND.UNA before it. */
   readonly priorUna: Seq;
+  /** End of the highest segment that was acknowledged selectively before it. */
+  readonly priorHighest: Seq;
   /** SND.UNA has moved. */
   readonly advanced: boolean;
   /** Nothing but the same acknowledgment again, with data outstanding (RFC 5681 §2). */
@@ -26,9 +28,10 @@ export interface AckDigest {
   overtaken: Seq | undefined;
 }
 
-export function newDigest(priorUna: Seq, advanced: boolean): AckDigest {
+export function newDigest(priorUna: Seq, priorHighest: Seq, advanced: boolean): AckDigest {
   return {
     priorUna,
+    priorHighest,
     advanced,
     duplicate: false,
     sacked: 0,
@@ -45,5 +48,5 @@ export function newDigest(priorUna: Seq, advanced: boolean): AckDigest {
 
 /** What a timer brings: nothing. */
 export function emptyDigest(una: Seq, delivered: number): AckDigest {
-  return { ...newDigest(una, false), delivered };
+  return { ...newDigest(una, una, false), delivered };
 }

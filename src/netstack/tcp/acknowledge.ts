@@ -29,7 +29,7 @@ export function processAck(tcb: Tcb, segment: Segment): Verdict {
     return "tcp-ack-too-old";
   }
   tcb.probes = 0;
-  const digest = newDigest(snd.una, isAfter(acknowledgment, snd.una));
+  const digest = newDigest(snd.una, tcb.recovery.highestSacked, isAfter(acknowledgment, snd.una));
   const deliveredBefore = tcb.recovery.delivered;
   const windowChanged = isBefore(acknowledgment, snd.una) ? false : updateWindow(tcb, segment);
   noteSacks(tcb, segment, digest);
@@ -94,7 +94,7 @@ function noteAcked(tcb: Tcb, record: Flown, digest: AckDigest): void {
   } else if (!record.sacked) {
     digest.oldestSentAt ??= record.sentAt;
     digest.newestSentAt = record.sentAt;
-    if (tcb.sackPermitted && isBefore(record.start, recovery.highestSacked)) noteOvertaken(digest, record.start);
+    if (tcb.sackPermitted && isBefore(record.start, digest.priorHighest)) noteOvertaken(digest, record.start);
     if (!isAfter(record.end, recovery.recoveryPoint)) digest.originalAcked = true;
   }
   if (!tcb.sackPermitted || record.sacked) return;

@@ -31,7 +31,8 @@ function noteDuplicateReport(tcb: Tcb, block: SackBlock, digest: AckDigest): voi
   // A report about what was never sent, or long ago, is not believed (`tcp_is_sackblock_valid`).
   if (isAfter(seq(block.end), snd.nxt) || !isBefore(seq(block.start), seq(block.end))) return;
   digest.duplicateReported = true;
-  recovery.rack.duplicateSeen = true;
+  // RACK only waits longer for late segments where some were late, and not because a timer's probe was needless (`tcp_dsack_seen`).
+  if (recovery.reorderingSeen && recovery.tailProbeEnd !== block.end) recovery.rack.duplicateSeen = true;
   const { undoMark } = recovery;
   if (undoMark !== undefined && recovery.undoCount > 0 && isAfter(seq(block.end), undoMark)) recovery.undoCount--;
 }

@@ -125,16 +125,28 @@ describe("fast recovery with SACK", () => {
     host.sends({ flags: ".", seq: 2001, length: 1000, at: 22.5 });
   });
 
-  it("waits longer still after a needless repetition was reported (RFC 8985 §6.2 step 4)", () => {
+  it("waits longer still after a needless repetition was reported, where segments were late before (RFC 8985 §6.2 step 4)", () => {
     const script = tenInFlight();
     const { host, peer } = script;
-    peer.sends({ flags: ".", seq: 1, ack: 1, options: sack([1001, 4001]) });
-    host.sends({ flags: ".", seq: 1, length: 1000, at: 20 });
-    peer.sends({ flags: ".", seq: 1, ack: 4001, options: sack([1, 1001]) });
-    peer.sends({ flags: ".", seq: 1, ack: 4001, options: sack([5001, 7001]) });
-    host.isSilent();
+    peer.sends({ flags: ".", seq: 1, ack: 1, options: sack([1001, 2001]) });
+    peer.sends({ flags: ".", seq: 1, ack: 2001 });
+    peer.sends({ flags: ".", seq: 1, ack: 2001, options: sack([3001, 6001]) });
+    script.after(ms(2.5));
+    host.sends({ flags: ".", seq: 2001, length: 1000, at: 22.5 });
+    peer.sends({ flags: ".", seq: 1, ack: 6001, options: sack([2001, 3001]) });
+    peer.sends({ flags: ".", seq: 1, ack: 6001, options: sack([7001, 9001]) });
     script.after(ms(6));
-    host.sends({ flags: ".", seq: 4001, length: 1000, at: 25 });
+    host.sends({ flags: ".", seq: 6001, length: 1000, at: 27.5 });
+  });
+
+  it("does not take a loss for reordering: an ACK may tell of the segments before and behind it", () => {
+    const script = tenInFlight();
+    const { host, peer } = script;
+    peer.sends({ flags: ".", seq: 1, ack: 1001, options: sack([2001, 5001]) });
+    host.sends({ flags: ".", seq: 1001, length: 1000, at: 20 });
+    peer.sends({ flags: ".", seq: 1, ack: 5001, options: sack([1001, 2001]) });
+    peer.sends({ flags: ".", seq: 1, ack: 5001, options: sack([6001, 9001]) });
+    host.sends({ flags: ".", seq: 5001, length: 1000, at: 20 });
   });
 
   it("ignores blocks for numbers that were never sent", () => {
