@@ -182,6 +182,10 @@ const REASONS: Readonly<Record<DropReason, readonly [because: string, ...unless:
     "The tunnel's packet came to the right port, but no tunnel of the host has its number (VNI).",
     "both ends had the same VNI",
   ],
+  "tunnel-marked": [
+    "The packet was marked on the tunnel's way because of congestion. Its ends do not use ECN and would not see the mark, so it is lost instead (RFC 6040).",
+    "its ends had agreed on ECN",
+  ],
   "tunnel-no-remote": [
     "The tunnel's forwarding table does not say behind which end the hardware address is.",
     "it had an entry for it, or remotes for what it does not know",

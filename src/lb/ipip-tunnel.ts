@@ -120,6 +120,8 @@ export class IpipTunnel {
     }
     const fault = ipv4Fault(outer.bytes, transport, end);
     if (fault !== undefined) return host.drop(outer, fault);
+    if ((outer.typeOfService & ECN_BITS) !== 0 && !new Packet(frame, transport).mergeEcn(outer.typeOfService))
+      return host.drop(outer, "tunnel-marked");
     this.counters.decapsulated += 1;
     if (host.events.active) host.emit(frame.lineage, { kind: "decapsulated", in: "ipip", source, destination });
     // The inner packet goes on in the same frame: what was the outer header makes room for an Ethernet header.
@@ -133,4 +135,6 @@ export class IpipTunnel {
 }
 
 /** A tunnel has no hardware address; frames on it carry zeros in captures. */
+/** Of the type of service (RFC 3168 §5). */
+const ECN_BITS = 3;
 const TUNNEL_MAC: MacAddress = ZERO_MAC;

@@ -42,6 +42,7 @@ export type DropReason =
   | "conntrack-clash"
   | "tunnel-unknown"
   | "tunnel-no-remote"
+  | "tunnel-marked"
   | "balancer-no-service"
   | "balancer-no-backend"
   | "bridge-port-blocked"

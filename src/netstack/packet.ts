@@ -21,6 +21,12 @@ import { UDP_HEADER_LENGTH } from "./wire/udp.ts";
 
 /** Offsets within the IPv4 header that rewriting needs; wire/ipv4.ts has them all. */
 const IP_TOS = 1;
+/** The low bits of the type of service (RFC 3168 §5). */
+const ECN_BITS = 3;
+const ECN_NOT_CAPABLE = 0;
+const ECN_ECT_1 = 1;
+const ECN_ECT_0 = 2;
+const ECN_MARKED = 3;
 const IP_LENGTH = 2;
 const IP_ID = 4;
 const IP_FRAGMENT = 6;
@@ -200,6 +206,20 @@ export class Packet {
     const before = getU16(this.bytes, this.ip + IP_TTL);
     setU8(this.bytes, this.ip + IP_TTL, ttl);
     this.#patchIp(before, getU16(this.bytes, this.ip + IP_TTL));
+  }
+
+  /**
+   * Takes over what a tunnel's outer header says of congestion (RFC 6040 §4.2, `INET_ECN_decapsulate`). False when the packet has to be dropped: it was marked, and its
+   * ends would not understand a mark.
+   */
+  mergeEcn(outer: number): boolean {
+    const before = getU16(this.bytes, this.ip);
+    const [mark, own] = [outer & ECN_BITS, before & ECN_BITS];
+    if (own === ECN_NOT_CAPABLE) return mark !== ECN_MARKED;
+    if (mark !== ECN_MARKED && (mark !== ECN_ECT_1 || own !== ECN_ECT_0)) return true;
+    setU16(this.bytes, this.ip, (before & ~ECN_BITS) | mark);
+    this.#patchIp(before, getU16(this.bytes, this.ip));
+    return true;
   }
 
   /** Makes the packet longer by `count` undefined bytes at `at`, and its IP header say so; the transport checksum is the caller's. False when its frame has no room. */

@@ -39,6 +39,8 @@ import { setTcpChecksum, TcpFlag } from "./wire/tcp.ts";
 const DEFAULT_BACKLOG = 4096;
 /** net.ipv4.tcp_tw_reuse_delay: as long as peers' timestamps may need to have moved on. */
 const REUSE_DELAY = seconds(1);
+/** Of the type of service (RFC 3168 §5). */
+const ECN_BITS = 3;
 
 export interface TcpNeighbours {
   create(header: DatagramHeader, length: number, train?: SegmentTrain): Packet;
@@ -159,7 +161,7 @@ export class TcpLayer {
 
   receive(packet: Packet): void {
     const { bytes, transport, end, source, destination } = packet;
-    const segment = segmentFromWire(bytes, transport, end);
+    const segment = segmentFromWire(bytes, transport, end, packet.typeOfService & ECN_BITS);
     if (segment === undefined) return this.#host.drop(packet, "tcp-malformed");
     if (!packet.isSumRight()) return this.#host.drop(packet, "bad-checksum");
     if (!this.#addressing.isLocal(destination)) return this.#host.drop(packet, "no-listener");
@@ -397,7 +399,8 @@ export class TcpLayer {
   #draw(segment: Segment, local: TcpEndpoint, remote: TcpEndpoint, identification: number): Packet {
     const { address: source, port: sourcePort } = local;
     const { address: destination, port: destinationPort } = remote;
-    const header = { protocol: IpProtocol.tcp, source, destination, dontFragment: true, identification };
+    const typeOfService = segment.codepoint ?? 0;
+    const header = { protocol: IpProtocol.tcp, source, destination, dontFragment: true, identification, typeOfService };
     const packet = this.#ip.create(header, segmentLength(segment), segment.train);
     const { bytes, transport } = packet;
     writeSegment(segment, { sourcePort, destinationPort }, bytes, transport);

@@ -8,6 +8,7 @@ const LEAST_BUFFER = 4096;
 const COUNT = whole("a number", 0, MOST);
 const BYTE = whole("a number from 0 to 255", 0, 255);
 const POSITIVE_SECONDS = whole("seconds from 1 to 32767", 1, 32_767);
+const ECN = ["off", "ask", "answer"] as const;
 const SYN_COOKIES = ["off", "overflow", "always"] as const;
 const TIME_WAIT_REUSE = ["off", "on", "loopback"] as const;
 
@@ -30,6 +31,11 @@ function ofAlgorithms(): Sysctl[] {
       read: () => "reno cubic",
       write: () => {},
     },
+    ofTcp("ecn", whole("0 (off), 1 (asked for) or 2 (agreed to)", 0, 2), [
+      "ecn",
+      (value) => String(ECN.indexOf(value)),
+      (text) => ECN[Number(text)] ?? "answer",
+    ]),
     flag("timestamps", "timestamps"),
     flag("sack", "selectiveAcks"),
     flag("dsack", "reportsDuplicates"),

@@ -137,9 +137,14 @@ export class VxlanDevice implements Device {
     if (host.events.active) host.emit(frame.lineage, { kind: "decapsulated", in: "vxlan", source, destination });
     if (this.#options.learns === true) this.#learn(getMac(bytes, inside + 6), source);
     // The inner frame goes on in the same buffer.
+    const { typeOfService } = outer;
     frame.start = inside;
     frame.end = end;
     frame.context = undefined;
+    if ((typeOfService & ECN_BITS) !== 0 && innerPacket(frame)?.mergeEcn(typeOfService) === false) {
+      host.drop(frame, "tunnel-marked");
+      return true;
+    }
     frame.at = after(frame.at, BOX_TIME);
     if (this.#handler === undefined) frame.release();
     else this.#handler(frame);

@@ -209,6 +209,7 @@ describe("sysctl", () => {
     ["net.ipv4.tcp_available_congestion_control", "net.ipv4.tcp_available_congestion_control = reno cubic\n"],
     ["net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_time = 7200\n"],
     ["-w net.ipv4.tcp_keepalive_intvl=5", "net.ipv4.tcp_keepalive_intvl = 5\n"],
+    ["net.ipv4.tcp_ecn", "net.ipv4.tcp_ecn = 2\n"],
     ["-w net.ipv4.tcp_tw_reuse=1", "net.ipv4.tcp_tw_reuse = 1\n"],
     ["-w net.ipv4.tcp_syncookies=0", "net.ipv4.tcp_syncookies = 0\n"],
     ["-w net.core.somaxconn=128", "net.core.somaxconn = 128\n"],

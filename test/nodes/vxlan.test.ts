@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   address,
   cidr,
+  fillIpv4Checksum,
   formatIpv4,
   getU16,
   isUdpChecksumRight,
@@ -154,6 +155,38 @@ describe("a VXLAN device", () => {
     // Measured on Linux 6.18: congestion experienced (3) inside is ECT(0) outside.
     expect(seen).toEqual([0, 1, 2, 2]);
   });
+
+  it.each([
+    ["not ECT", 0, [0, 0, 0, undefined]],
+    ["ECT(1)", 1, [1, 1, 1, 3]],
+    ["ECT(0)", 2, [2, 1, 2, 3]],
+    ["CE", 3, [3, 3, 3, 3]],
+  ] as const)(
+    "merges what the outer header says of congestion into a packet that is %s (RFC 6040 §4.2)",
+    (_, own, merged) => {
+      const arrived = [0, 1, 2, 3].map((mark) => {
+        const { network, a, b } = tunnelled();
+        const seen: number[] = [];
+        const [source, destination] = [address("10.9.0.1"), address("10.9.0.2")];
+        b.stack.link.neighbours.setPermanent(b.stack.interface("vx0")!, source, a.stack.interface("vx0")!.mac);
+        a.stack.link.neighbours.setPermanent(a.stack.interface("vx0")!, destination, b.stack.interface("vx0")!.mac);
+        network.events.read((event) => {
+          if (event.kind === "sent" && event.interface === "eth0" && event.bytes[23] === 17) {
+            // As a router on the way would.
+            event.bytes[15] = mark;
+            fillIpv4Checksum(event.bytes, 14);
+          }
+          const isInner = event.kind === "arrived" && event.node === "b" && event.interface === "vx0";
+          if (isInner) seen.push(readIpv4Header(event.bytes, 14).typeOfService & 3);
+        });
+        const header = { protocol: 17, source, destination, dontFragment: true, typeOfService: own };
+        a.stack.ip.send(a.stack.ip.create(header, 0));
+        network.simulator.runTo(after(network.simulator.now(), seconds(1)));
+        return seen[0];
+      });
+      expect(arrived).toEqual(merged);
+    },
+  );
 
   it("drops what it has no end for", () => {
     const world = tunnelled({ remotesOfA: [] });

@@ -28,6 +28,8 @@ export interface Line {
   readonly length?: number;
   readonly window?: number;
   readonly options?: TcpOptions;
+  /** ECN's bits of the IP header. */
+  readonly codepoint?: number;
   /** Milliseconds since the start at which the host is to send it. */
   readonly at?: number;
 }
@@ -166,6 +168,7 @@ export class Host {
       length: segment.length,
       ...(line.window === undefined ? {} : { window: segment.window }),
       ...(line.options === undefined ? {} : { options: this.#relativeOptions(segment.options) }),
+      ...(line.codepoint === undefined ? {} : { codepoint: segment.codepoint ?? 0 }),
       ...(line.at === undefined ? {} : { at: toMs(at) }),
     };
     expect(actual, script.trace).toEqual({ length: 0, ...line });
@@ -244,6 +247,7 @@ export class Peer {
       bytes: payloadAt(line.seq ?? 0, length),
       at: 0,
       length,
+      codepoint: line.codepoint ?? 0,
     });
   }
 
@@ -268,6 +272,8 @@ const LETTERS: Readonly<Record<string, number>> = {
   P: TcpFlag.psh,
   R: TcpFlag.rst,
   U: TcpFlag.urg,
+  E: TcpFlag.ece,
+  W: TcpFlag.cwr,
   ".": TcpFlag.ack,
 };
 
@@ -312,6 +318,7 @@ export function established(
 export function answering(
   options: ScriptOptions = {},
   syn: TcpOptions = { mss: 1460, sackPermitted: true },
+  flags = "S",
 ): TcpScript {
   const { random, settings, mtu } = connectionOptions(options);
   const listener = new TcpListener({ random, settings, backlog: 1 });
@@ -319,7 +326,7 @@ export function answering(
     {
       sequence: seq(PEER_START),
       acknowledgment: seq(0),
-      flags: TcpFlag.syn,
+      flags: flagsOf(flags),
       window: 65_535,
       options: syn,
       bytes: new Uint8Array(0),

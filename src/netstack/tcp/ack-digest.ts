@@ -14,6 +14,8 @@ export interface AckDigest {
   sacked: number;
   /** Segments newly known to have arrived, either way. */
   delivered: number;
+  /** The peer echoes a mark of congestion (RFC 3168). */
+  echoed: boolean;
   /** The peer reports data received twice (RFC 2883). */
   duplicateReported: boolean;
   /** Data sent only once, before the present recovery began, has arrived. */
@@ -36,6 +38,7 @@ export function newDigest(priorUna: Seq, priorHighest: Seq, advanced: boolean): 
     duplicate: false,
     sacked: 0,
     delivered: 0,
+    echoed: false,
     duplicateReported: false,
     originalAcked: false,
     repeatedAcked: false,

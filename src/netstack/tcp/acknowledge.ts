@@ -2,6 +2,7 @@ import type { Duration } from "../../sim/index.ts";
 import { TcpFlag } from "../wire/tcp.ts";
 import { type AckDigest, newDigest } from "./ack-digest.ts";
 import { challenge } from "./challenge.ts";
+import { isEcho } from "./ecn.ts";
 import type { Flown } from "./flight.ts";
 import { adaptReorderingWindow, advanceRack } from "./rack.ts";
 import type { Verdict } from "./receive.ts";
@@ -30,6 +31,7 @@ export function processAck(tcb: Tcb, segment: Segment): Verdict {
   }
   tcb.probes = 0;
   const digest = newDigest(snd.una, tcb.recovery.highestSacked, isAfter(acknowledgment, snd.una));
+  digest.echoed = isEcho(tcb, segment);
   const deliveredBefore = tcb.recovery.delivered;
   const windowChanged = isBefore(acknowledgment, snd.una) ? false : updateWindow(tcb, segment);
   noteSacks(tcb, segment, digest);
@@ -166,6 +168,7 @@ function judgeTailProbe(tcb: Tcb, segment: Segment, digest: AckDigest): void {
   } else if (isAfter(segment.acknowledgment, end)) {
     recovery.tailProbeEnd = undefined;
     congestion.onLoss();
+    tcb.ecn.tellsReduction = true;
     congestion.window = Math.min(congestion.window, congestion.threshold);
     recovery.recoveryPoint = snd.nxt;
   } else if (digest.duplicate && digest.sacked === 0) {

@@ -24,7 +24,7 @@ import { offeredWindow } from "./window.ts";
 export interface TcpInfo {
   readonly state: State;
   readonly congestion: "cubic" | "reno";
-  readonly phase: "open" | "disorder" | "recovery" | "loss";
+  readonly phase: "open" | "disorder" | "cwr" | "recovery" | "loss";
   /** In segments. */
   readonly congestionWindow: number;
   readonly slowStartThreshold: number;

@@ -97,16 +97,16 @@ function measureSegment(tcb: Tcb, length: number, pushed: boolean): void {
 }
 
 /** Something is wrong or unusual: answer at once for a while (`tcp_enter_quickack_mode`). */
-export function acknowledgeQuickly(tcb: Tcb): void {
-  allowQuickAcks(tcb);
+export function acknowledgeQuickly(tcb: Tcb, most: number = MOST_QUICK_ACKS): void {
+  allowQuickAcks(tcb, most);
   tcb.ack.interactive = false;
   tcb.ack.delay = tcb.ack.leastDelay;
   tcb.ack.scheduled = true;
 }
 
-function allowQuickAcks(tcb: Tcb): void {
+function allowQuickAcks(tcb: Tcb, most: number = MOST_QUICK_ACKS): void {
   const segments = Math.floor(offeredWindow(tcb) / (2 * tcb.ack.mss)) || 2;
-  tcb.ack.quick = Math.max(tcb.ack.quick, Math.min(segments, MOST_QUICK_ACKS));
+  tcb.ack.quick = Math.max(tcb.ack.quick, Math.min(segments, most));
 }
 
 /** Data has gone out: when it answers what came just before, ACKs may wait for such answers (`tcp_event_data_sent`). */

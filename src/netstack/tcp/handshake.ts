@@ -2,6 +2,7 @@ import { type Duration, seconds } from "../../sim/index.ts";
 import { TcpFlag } from "../wire/tcp.ts";
 import type { TcpOptions } from "../wire/tcp-options.ts";
 import { guessPeerMss } from "./delayed-ack.ts";
+import { agreeWithCrossedSyn, agreeWithSyn, agreeWithSynAck, repeatedFlags, setupFlags } from "./ecn.ts";
 import { startKeepAlive } from "./keep-alive.ts";
 import type { Verdict } from "./receive.ts";
 import { startSizing } from "./right-sizing.ts";
@@ -25,7 +26,7 @@ export function openActively(tcb: Tcb): void {
   tcb.rcv.shift = tcb.settings.windowScaling ? windowShift(tcb.settings) : 0;
   openWindow(tcb, tcb.rcv.mss);
   move(tcb, "active-open");
-  sendFirst(tcb, TcpFlag.syn);
+  sendFirst(tcb, TcpFlag.syn | setupFlags(tcb));
 }
 
 /** A SYN for a listener (RFC 9293 §3.10.7.2): answers it. `iss` is given when the connection takes the place of one in TIME-WAIT. */
@@ -36,7 +37,7 @@ export function openPassively(tcb: Tcb, syn: Segment, iss: Seq | undefined): voi
   move(tcb, "syn");
   takeSyn(tcb, syn);
   openWindow(tcb, tcb.rcv.mss - (tcb.timestamps.on ? TIMESTAMPS_LENGTH : 0));
-  sendFirst(tcb, TcpFlag.syn | TcpFlag.ack);
+  sendFirst(tcb, TcpFlag.syn | TcpFlag.ack | agreeWithSyn(tcb, syn));
 }
 
 /** The same for a SYN that was answered before anything was known of the connection: the SYN-ACK is on its way, and nobody knows since when. */
@@ -129,6 +130,7 @@ function synOptions(tcb: Tcb): TcpOptions {
 export function repeatSyn(tcb: Tcb): void {
   const record = tcb.flight.first;
   if (record === undefined) return;
+  record.flags = repeatedFlags(record.flags);
   record.repeated = true;
   record.sentAt = tcb.now;
   tcb.recovery.repetitions++;
@@ -157,7 +159,8 @@ export function synSentArrives(tcb: Tcb, segment: Segment): Verdict {
   }
   if (!has(segment, TcpFlag.syn)) return "tcp-without-ack";
   takeSyn(tcb, segment);
-  if (!acknowledges) return answerCrossedSyn(tcb);
+  if (!acknowledges) return answerCrossedSyn(tcb, segment);
+  agreeWithSynAck(tcb, segment);
   snd.wl1 = segment.sequence;
   move(tcb, "syn-ack");
   establish(tcb, segment);
@@ -174,11 +177,12 @@ function isOurs(tcb: Tcb, segment: Segment): boolean {
 }
 
 /** Both sides have sent a SYN at the same time (RFC 9293 §3.5, Figure 7). */
-function answerCrossedSyn(tcb: Tcb): Verdict {
+function answerCrossedSyn(tcb: Tcb, syn: Segment): Verdict {
   move(tcb, "syn");
+  const flags = TcpFlag.syn | TcpFlag.ack | agreeWithCrossedSyn(tcb, syn);
   const record = tcb.flight.first;
-  if (record !== undefined) record.flags = TcpFlag.syn | TcpFlag.ack;
-  tcb.outbox.push(synSegment(tcb, TcpFlag.syn | TcpFlag.ack));
+  if (record !== undefined) record.flags = flags;
+  tcb.outbox.push(synSegment(tcb, flags));
   armRetransmission(tcb);
   return "continue";
 }

@@ -11,7 +11,7 @@
  * timer.set(connection.deadline());
  * ```
  *
- * It does not do ECN, TCP Fast Open, path MTU probing (RFC 4821) or compression of SACKs, and pays no attention to urgent data.
+ * It does not do Accurate ECN, TCP Fast Open, path MTU probing (RFC 4821) or compression of SACKs, and pays no attention to urgent data.
  *
  * The rule for owners is in the last two lines: after each call that may have changed something (`open`, `receive`, `write`, `read`, `close`,
  * `release`, `abort`, an ICMP error) and when the timer is due, drain `poll`, then arm the timer. A connection in state `closed` is forgotten; one

@@ -3,6 +3,7 @@ import { TcpFlag } from "../wire/tcp.ts";
 import { processAck } from "./acknowledge.ts";
 import { challenge } from "./challenge.ts";
 import { acknowledgeQuickly, noteData } from "./delayed-ack.ts";
+import { noteCodepoint } from "./ecn.ts";
 import { completeHandshake, repeatSynAck, synSentArrives } from "./handshake.ts";
 import { measureAsReceiver, widenWindow } from "./right-sizing.ts";
 import { has, resetFor, type Segment, segmentEnd } from "./segment.ts";
@@ -183,6 +184,7 @@ function processText(tcb: Tcb, segment: Segment): Verdict {
   if (!isAfter(segmentEnd(segment), rcv.nxt)) return repeatedText(tcb, segment);
   if (!isAfter(end, rcv.nxt) || !mayReceiveData(tcb.state)) return "continue";
   if (tcb.orphaned) return refuseData(tcb, segment);
+  noteCodepoint(tcb, segment);
   measureAsReceiver(tcb, segment);
   if (offeredWindow(tcb) === 0 || !isBefore(segment.sequence, windowEnd(tcb))) {
     acknowledgeQuickly(tcb);

@@ -5,8 +5,8 @@ import { sendMss } from "./segment-size.ts";
 import { isAfter, isBefore, type Seq, seqDiff } from "./seq.ts";
 import type { Tcb } from "./tcb.ts";
 
-/** Where loss recovery stands: Linux's CA states without CWR. */
-export type RecoveryPhase = "open" | "disorder" | "recovery" | "loss";
+/** Where loss recovery stands: Linux's CA states. In `cwr` the window is being reduced for a mark (RFC 3168), and nothing is lost. */
+export type RecoveryPhase = "open" | "disorder" | "cwr" | "recovery" | "loss";
 
 /** What recovery from losses has to remember (`tcp_fastretrans_alert`, net/ipv4/tcp_input.c). */
 export interface Recovery {
@@ -17,7 +17,7 @@ export interface Recovery {
   undoMark: Seq | undefined;
   /** Repetitions not yet reported as unnecessary; −1 before the first. At 0 all were unnecessary. */
   undoCount: number;
-  /** Window and threshold before they were cut. */
+  /** Window and threshold before they were cut; a threshold of 0 means that they are not to come back. */
   priorWindow: number;
   priorThreshold: number;
   /** RFC 6937: segments delivered and sent since recovery began. */
@@ -70,20 +70,21 @@ export function newRecovery(iss: Seq, reordering: number): Recovery {
 
 /** The window is being reduced segment by segment (PRR). */
 export function inReduction(recovery: Recovery): boolean {
-  return recovery.phase === "recovery";
+  return recovery.phase === "recovery" || recovery.phase === "cwr";
 }
 
 /** Something is missing, repeated or out of order, so that an ACK needs a closer look. */
 export function needsAttention(tcb: Tcb, digest: AckDigest): boolean {
-  return tcb.recovery.phase !== "open" || digest.sacked > 0 || digest.duplicate || digest.duplicateReported;
+  const { sacked, duplicate, duplicateReported, echoed } = digest;
+  return tcb.recovery.phase !== "open" || sacked > 0 || duplicate || duplicateReported || echoed;
 }
 
 /** Moves recovery on by one ACK (`tcp_fastretrans_alert`): leave a phase, find losses, enter one. */
 export function recoverWith(tcb: Tcb, digest: AckDigest): void {
   const { recovery } = tcb;
-  if (recovery.phase !== "open" && recovery.phase !== "disorder" && !isBefore(tcb.snd.una, recovery.recoveryPoint)) {
-    if (finishRecovery(tcb)) return;
-  }
+  // A window cut for a mark stays so (`tcp_fastretrans_alert`, step A).
+  if (digest.echoed) recovery.priorThreshold = 0;
+  if (isOver(tcb) && finishRecovery(tcb)) return;
   if (recovery.phase === "recovery") return continueRecovery(tcb, digest);
   if (recovery.phase === "loss" && !continueAfterTimeout(tcb, digest)) return;
   if (!tcb.sackPermitted) {
@@ -92,8 +93,42 @@ export function recoverWith(tcb: Tcb, digest: AckDigest): void {
   }
   if (recovery.phase !== "loss") undoByReport(tcb);
   identifyLosses(tcb, digest);
-  if (tcb.flight.lost > 0) enterRecovery(tcb);
-  else tryToOpen(tcb);
+  if (tcb.flight.lost > 0) {
+    enterRecovery(tcb);
+    if (digest.echoed) recovery.priorThreshold = 0;
+    return;
+  }
+  if (digest.echoed) enterCwr(tcb);
+  tryToOpen(tcb);
+}
+
+/** Everything sent before the phase began is acknowledged; in `cwr` more than that, so that the peer has heard CWR. */
+function isOver({ recovery, snd }: Tcb): boolean {
+  if (recovery.phase === "open" || recovery.phase === "disorder") return false;
+  return recovery.phase === "cwr"
+    ? isAfter(snd.una, recovery.recoveryPoint)
+    : !isBefore(snd.una, recovery.recoveryPoint);
+}
+
+/** A mark counts as a loss of which nothing has to be repeated: once a round trip the window is cut (RFC 3168 §6.1.2, `tcp_enter_cwr`). */
+function enterCwr(tcb: Tcb): void {
+  const { recovery } = tcb;
+  if (recovery.phase !== "open" && recovery.phase !== "disorder") return;
+  recovery.undoMark = undefined;
+  beginReduction(tcb);
+  recovery.phase = "cwr";
+}
+
+/** `tcp_init_cwnd_reduction`. */
+function beginReduction(tcb: Tcb): void {
+  const { recovery, congestion } = tcb;
+  recovery.recoveryPoint = tcb.snd.nxt;
+  recovery.tailProbeEnd = undefined;
+  recovery.priorWindow = congestion.window;
+  recovery.prrDelivered = 0;
+  recovery.prrOut = 0;
+  congestion.onLoss();
+  tcb.ecn.tellsReduction = true;
 }
 
 /** Everything outstanding at the start is acknowledged. True when nothing more is to be done for this ACK. */
@@ -102,11 +137,11 @@ function finishRecovery(tcb: Tcb): boolean {
   if (mayUndo(tcb)) undo(tcb, "keep-marks");
   else if (recovery.rack.persist > 0) recovery.rack.persist--;
   // Without SACK, wait until more is acknowledged, or old duplicates would start another recovery (RFC 6582 §4).
-  if (!tcb.sackPermitted && tcb.snd.una === recovery.recoveryPoint) {
+  if (!tcb.sackPermitted && recovery.phase !== "cwr" && tcb.snd.una === recovery.recoveryPoint) {
     forgetDuplicates(tcb);
     return true;
   }
-  const reduced = recovery.phase === "recovery" && recovery.undoMark !== undefined;
+  const reduced = recovery.phase === "cwr" || (recovery.phase === "recovery" && recovery.undoMark !== undefined);
   if (reduced && congestion.threshold < Number.POSITIVE_INFINITY) congestion.window = congestion.threshold;
   forgetDuplicates(tcb);
   recovery.phase = "open";
@@ -162,12 +197,11 @@ function undoTimeout(tcb: Tcb): void {
 export function enterRecovery(tcb: Tcb): void {
   const { recovery } = tcb;
   if (recovery.phase === "recovery" || recovery.phase === "loss") return;
-  rememberForUndo(tcb);
-  recovery.recoveryPoint = tcb.snd.nxt;
-  recovery.tailProbeEnd = undefined;
-  recovery.prrDelivered = 0;
-  recovery.prrOut = 0;
-  tcb.congestion.onLoss();
+  markForUndo(tcb);
+  if (recovery.phase !== "cwr") {
+    rememberWindow(tcb);
+    beginReduction(tcb);
+  }
   recovery.phase = "recovery";
 }
 
@@ -179,10 +213,14 @@ export function enterLoss(tcb: Tcb): void {
     recovery.reordering = Math.min(recovery.reordering, tcb.settings.reordering);
   }
   markAllLost(tcb);
-  if (fresh || !isAfter(recovery.recoveryPoint, tcb.snd.una) || (recovery.phase === "loss" && tcb.timeouts === 0)) {
-    rememberForUndo(tcb);
+  const isCut =
+    recovery.phase === "cwr" || recovery.phase === "recovery" || (recovery.phase === "loss" && tcb.timeouts > 0);
+  if (!isCut || !isAfter(recovery.recoveryPoint, tcb.snd.una)) {
+    markForUndo(tcb);
+    rememberWindow(tcb);
     congestion.onLoss();
   }
+  tcb.ecn.tellsReduction = true;
   congestion.onTimeout();
   congestion.window = flight.inNetwork + 1;
   recovery.phase = "loss";
@@ -211,10 +249,13 @@ function isRecent(tcb: Tcb, record: Flown): boolean {
   return tcb.now - record.sentAt < tcb.recovery.rack.rtt;
 }
 
-function rememberForUndo(tcb: Tcb): void {
-  const { recovery, congestion, flight } = tcb;
+function rememberWindow({ recovery, congestion }: Tcb): void {
   recovery.priorWindow = congestion.window;
   recovery.priorThreshold = congestion.threshold;
+}
+
+function markForUndo(tcb: Tcb): void {
+  const { recovery, flight } = tcb;
   recovery.undoMark = tcb.snd.una;
   const probing = recovery.tailProbeEnd !== undefined && recovery.tailProbeRepeated ? 1 : 0;
   recovery.undoCount = flight.repeating + probing || -1;
@@ -266,7 +307,7 @@ function forgetDuplicates(tcb: Tcb): void {
 
 function tryToOpen(tcb: Tcb): void {
   const { recovery, flight } = tcb;
-  if (recovery.phase === "recovery" || recovery.phase === "loss") return;
+  if (recovery.phase !== "open" && recovery.phase !== "disorder") return;
   const anythingRepeated = flight.repeating > 0 || flight.first?.repeated === true;
   if (!anythingRepeated) recovery.repeatedAt = undefined;
   const phase = flight.sacked + flight.lost > 0 || anythingRepeated ? "disorder" : "open";
@@ -314,7 +355,7 @@ function undo(tcb: Tcb, marks: "keep-marks" | "clear-marks"): void {
   if (marks === "clear-marks") {
     for (let index = 0; index < flight.count; index++) flight.clearLost(flight.at(index) as Flown);
   }
-  if (recovery.priorWindow > 0) congestion.onUndo(recovery.priorWindow, recovery.priorThreshold);
+  if (recovery.priorThreshold > 0) congestion.onUndo(recovery.priorWindow, recovery.priorThreshold);
   recovery.undoMark = undefined;
   recovery.rack.advanced = true;
 }

@@ -20,6 +20,8 @@ export interface Segment {
   /** As on the wire: not scaled. */
   readonly window: number;
   readonly options: TcpOptions;
+  /** ECN's two bits of the IP header (RFC 3168 §5); not ECT when left out. */
+  readonly codepoint?: number;
   /** The payload is `bytes` from `at`, `length` of them. */
   readonly bytes: Uint8Array;
   readonly at: number;
@@ -37,8 +39,8 @@ export interface Ports {
 export const NO_OPTIONS: TcpOptions = {};
 export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
-/** Reads the segment from `at` to `end`; `undefined` when it is none. Its payload stays where it is. */
-export function segmentFromWire(bytes: Uint8Array, at: number, end: number): Segment | undefined {
+/** Reads the segment from `at` to `end`; `undefined` when it is none. Its payload stays where it is; `codepoint` is ECN's, from the IP header. */
+export function segmentFromWire(bytes: Uint8Array, at: number, end: number, codepoint = 0): Segment | undefined {
   const header = parseTcp(bytes, at, end);
   if (header === undefined) return undefined;
   const { headerLength } = header;
@@ -48,6 +50,7 @@ export function segmentFromWire(bytes: Uint8Array, at: number, end: number): Seg
     flags: header.flags,
     window: header.window,
     options: headerLength === TCP_HEADER_LENGTH ? NO_OPTIONS : parseTcpOptions(bytes, at, headerLength),
+    codepoint,
     bytes,
     at: at + headerLength,
     length: end - at - headerLength,
@@ -60,7 +63,8 @@ export function takeApart(whole: Segment, { count, size }: SegmentTrain): Segmen
   for (let number = 0; number < count; number++) {
     const offset = number * size;
     const isLast = number === count - 1;
-    const flags = isLast ? whole.flags : whole.flags & ~(TcpFlag.psh | TcpFlag.fin);
+    const notLast = isLast ? 0 : TcpFlag.psh | TcpFlag.fin;
+    const flags = whole.flags & ~notLast & ~(number > 0 ? TcpFlag.cwr : 0);
     const length = isLast ? whole.length - offset : size;
     apart.push({ ...whole, sequence: seqAdd(whole.sequence, offset), flags, at: whole.at + offset, length });
   }

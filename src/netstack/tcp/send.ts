@@ -2,6 +2,7 @@ import type { Duration } from "../../sim/index.ts";
 import { TcpFlag } from "../wire/tcp.ts";
 import type { SackBlock, TcpOptions } from "../wire/tcp-options.ts";
 import { noteAckSent, noteDataSent } from "./delayed-ack.ts";
+import { asCapable, echoFlag } from "./ecn.ts";
 import type { Flown } from "./flight.ts";
 import { inReduction } from "./recovery.ts";
 import { NO_BYTES, NO_OPTIONS, type Segment, type SegmentTrain } from "./segment.ts";
@@ -66,7 +67,7 @@ function build(tcb: Tcb, sequence: Seq, flags: number, length: number, train?: S
   return {
     sequence,
     acknowledgment: tcb.rcv.nxt,
-    flags,
+    flags: flags | echoFlag(tcb),
     window,
     options,
     bytes: length > 0 ? tcb.sendQueue.store : NO_BYTES,
@@ -124,7 +125,7 @@ function newData(tcb: Tcb, asTrains: boolean): Segment | undefined {
 function sendNew(tcb: Tcb, length: number): Segment {
   const start = tcb.snd.nxt;
   const flags = noteNew(tcb, length);
-  return build(tcb, start, flags, length - (flags & TcpFlag.fin));
+  return asCapable(tcb, build(tcb, start, flags, length - (flags & TcpFlag.fin)));
 }
 
 /** Sends the segments of a train that may go now as one; `length` is the first one's. */
@@ -142,7 +143,7 @@ function sendTogether(tcb: Tcb, length: number): Segment {
     total += next - (flags & TcpFlag.fin);
     count += 1;
   }
-  return build(tcb, start, flags, total, count === 1 ? undefined : { count, size });
+  return asCapable(tcb, build(tcb, start, flags, total, count === 1 ? undefined : { count, size }));
 }
 
 /** Notes that the next `length` sequence numbers go out for the first time, as one segment; gives the flags with which they do. */

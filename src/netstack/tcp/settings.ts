@@ -17,6 +17,8 @@ export interface KeepAlive {
 export interface TcpSettings {
   /** tcp_congestion_control */
   readonly congestion: "cubic" | "reno";
+  /** tcp_ecn 0, 1, 2: explicit congestion notification (RFC 3168) is refused, asked for, or agreed to when the peer asks. */
+  readonly ecn: "off" | "ask" | "answer";
   /** tcp_timestamps */
   readonly timestamps: boolean;
   /** tcp_sack */
@@ -88,6 +90,7 @@ export interface TcpSettings {
 /** Linux 6.18 as shipped: the rmem limit of 32 MiB is what makes its window scale 10. */
 export const LINUX_TCP: TcpSettings = {
   congestion: "cubic",
+  ecn: "answer",
   timestamps: true,
   selectiveAcks: true,
   windowScaling: true,

@@ -1,7 +1,8 @@
 import { type Random, seconds, type Time } from "../../sim/index.ts";
 import { TcpFlag } from "../wire/tcp.ts";
 import type { TcpOptions } from "../wire/tcp-options.ts";
-import { NO_BYTES, NO_OPTIONS, type Segment } from "./segment.ts";
+import { Codepoint, SETUP } from "./ecn.ts";
+import { has, NO_BYTES, NO_OPTIONS, type Segment } from "./segment.ts";
 import { DEFAULT_MSS, HEADERS } from "./segment-size.ts";
 import { type Seq, seq, seqAdd } from "./seq.ts";
 import type { TcpSettings } from "./settings.ts";
@@ -18,6 +19,7 @@ const STAMP_BITS = 6;
 const STAMP_MASK = (1 << STAMP_BITS) - 1;
 const SCALE_MASK = 0xf;
 const SACK_BIT = 1 << 4;
+const ECN_BIT = 1 << 5;
 const MINUTE: number = seconds(60);
 const TICK = 1e6;
 
@@ -41,12 +43,13 @@ export class SynCookies {
     const mss = path.mtu - HEADERS;
     const offered = syn.options.mss ?? DEFAULT_MSS;
     const choice = MSS_CHOICES.findLastIndex((each) => each <= offered);
+    const options = this.#options(syn.options, { mss, flow: path.flow, now, ecn: this.#agrees(syn) });
     return {
       sequence: this.#cookie(path.flow, syn.sequence, Math.floor(now / MINUTE), Math.max(choice, 0)),
       acknowledgment: seqAdd(syn.sequence, 1),
-      flags: TcpFlag.syn | TcpFlag.ack,
+      flags: TcpFlag.syn | TcpFlag.ack | (options.timestamps !== undefined && this.#agrees(syn) ? TcpFlag.ece : 0),
       window: Math.min(this.#host.settings.receiveBuffer.initial >>> 1, 0xffff),
-      options: this.#options(syn.options, { mss, flow: path.flow, now }),
+      options,
       bytes: NO_BYTES,
       at: 0,
       length: 0,
@@ -59,7 +62,13 @@ export class SynCookies {
     const irs = seqAdd(ack.sequence, -1);
     const mss = MSS_CHOICES[this.#check(flow, irs, seqAdd(ack.acknowledgment, -1), Math.floor(now / MINUTE)) ?? -1];
     if (mss === undefined) return undefined;
-    return { ...ack, sequence: irs, flags: TcpFlag.syn, options: offeredBy(ack, mss), bytes: NO_BYTES, length: 0 };
+    const { timestamps } = ack.options;
+    const flags = TcpFlag.syn | (timestamps !== undefined && (timestamps.echo & ECN_BIT) !== 0 ? SETUP : 0);
+    return { ...ack, sequence: irs, flags, codepoint: 0, options: offeredBy(ack, mss), bytes: NO_BYTES, length: 0 };
+  }
+
+  #agrees(syn: Segment): boolean {
+    return this.#host.settings.ecn !== "off" && has(syn, SETUP) && (syn.codepoint ?? 0) === Codepoint.notEct;
   }
 
   /** What is added to the clock for timestamps: the same for all segments of a flow (`secure_tcp_ts_off`). */
@@ -80,12 +89,16 @@ export class SynCookies {
   }
 
   /** Without timestamps there is no room for window scaling and SACK, so they are not agreed on. */
-  #options(offered: TcpOptions, at: { readonly mss: number; readonly flow: number; readonly now: Time }): TcpOptions {
+  #options(
+    offered: TcpOptions,
+    at: { readonly mss: number; readonly flow: number; readonly now: Time; readonly ecn: boolean },
+  ): TcpOptions {
     const { settings } = this.#host;
     if (!settings.timestamps || offered.timestamps === undefined) return { mss: at.mss };
     const scales = settings.windowScaling && offered.windowScale !== undefined;
     const sacks = settings.selectiveAcks && offered.sackPermitted === true;
-    const kept = (scales ? Math.min(offered.windowScale ?? 0, 14) : SCALE_MASK) | (sacks ? SACK_BIT : 0);
+    const kept =
+      (scales ? Math.min(offered.windowScale ?? 0, 14) : SCALE_MASK) | (sacks ? SACK_BIT : 0) | (at.ecn ? ECN_BIT : 0);
     const clock = (Math.floor(at.now / TICK) + this.timestampOffset(at.flow)) >>> 0;
     const stamp = ((clock & ~STAMP_MASK) | kept) >>> 0;
     return {

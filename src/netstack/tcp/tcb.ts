@@ -3,6 +3,7 @@ import type { CongestionControl } from "./congestion.ts";
 import { Cubic } from "./cubic.ts";
 import type { AckPolicy } from "./delayed-ack.ts";
 import { newAckPolicy } from "./delayed-ack.ts";
+import { type Ecn, newEcn } from "./ecn.ts";
 import { Flight } from "./flight.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { newRecovery, type Recovery } from "./recovery.ts";
@@ -119,6 +120,7 @@ export interface Tcb {
   readonly snd: SendSpace;
   readonly rcv: ReceiveSpace;
   readonly timestamps: Timestamps;
+  readonly ecn: Ecn;
   sackPermitted: boolean;
   /** Windows are scaled (RFC 7323 §2). */
   windowScaling: boolean;
@@ -207,6 +209,7 @@ export function newTcb(options: TcpConnectionOptions): Tcb {
       recentAt: now,
       echo: 0,
     },
+    ecn: newEcn(),
     sackPermitted: settings.selectiveAcks,
     windowScaling: settings.windowScaling,
     sendQueue: new SendQueue(),

@@ -45,7 +45,8 @@ export function rearmRetransmission(tcb: Tcb): void {
 export function scheduleLossProbe(tcb: Tcb, cause: "sending" | "advancing" = "sending"): boolean {
   const { flight, rtt, recovery, settings, timer } = tcb;
   const oldest = flight.first;
-  if (oldest === undefined || !tcb.sackPermitted || recovery.phase !== "open" || !settings.tailProbes) return false;
+  const isCalm = recovery.phase === "open" || recovery.phase === "cwr";
+  if (oldest === undefined || !tcb.sackPermitted || !isCalm || !settings.tailProbes) return false;
   const slack = flight.count === 1 ? settings.leastTimeout : PROBE_SLACK;
   const wait = rtt.smoothed === undefined ? settings.initialTimeout : 2 * rtt.smoothed + slack;
   const timeout = currentTimeout(tcb);
