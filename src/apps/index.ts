@@ -40,6 +40,7 @@ export { goStyle, nginxStyle } from "./http-styles.ts";
 export { Process, type Program, type ProgramHost } from "./process.ts";
 export {
   DEFAULT_RESOLVER_CONFIG,
+  formatResolverConfig,
   type HostsEntry,
   type Resolution,
   type Resolver,

@@ -1,4 +1,4 @@
-import { type Ipv4Address, ipv4, parseIpv4, type Stack } from "../netstack/index.ts";
+import { formatIpv4, type Ipv4Address, ipv4, parseIpv4, type Stack } from "../netstack/index.ts";
 import { DnsClass, type DnsMessage, DnsRcode, reverseName, sameName } from "../protocols/index.ts";
 import { seconds } from "../sim/index.ts";
 import { askDns, type DnsOutcome } from "./dns-client.ts";
@@ -183,4 +183,24 @@ function addressesIn(message: DnsMessage): { readonly addresses: Ipv4Address[]; 
 /** Names are shown without the dot that ends them. */
 export function withoutFinalDot(name: string): string {
   return name.length > 1 && name.endsWith(".") ? name.slice(0, -1) : name;
+}
+
+/** What /etc/resolv.conf says of it, in the order in which kubelet writes it. */
+export function formatResolverConfig(config: ResolverConfig): string {
+  const { search, nameservers, ndots, timeoutSeconds, attempts, pairMode } = config;
+  const options = [
+    ndots === 1 ? "" : `ndots:${ndots}`,
+    timeoutSeconds === 5 ? "" : `timeout:${timeoutSeconds}`,
+    attempts === 2 ? "" : `attempts:${attempts}`,
+    pairMode === "parallel" ? "" : pairMode,
+  ].filter((option) => option !== "");
+  const lines = [
+    search.length === 0 ? "" : `search ${search.join(" ")}`,
+    ...nameservers.map((server) => `nameserver ${formatIpv4(server)}`),
+    options.length === 0 ? "" : `options ${options.join(" ")}`,
+  ];
+  return lines
+    .filter((line) => line !== "")
+    .map((line) => `${line}\n`)
+    .join("");
 }

@@ -1,6 +1,7 @@
 import { formatIpv4 } from "../netstack/index.ts";
 import { after, seconds } from "../sim/index.ts";
 import type { Process, ProgramHost } from "./process.ts";
+import { formatResolverConfig } from "./resolver.ts";
 
 /** Prints its arguments; `-n` leaves out the line end. */
 export function echo(process: Process): void {
@@ -50,7 +51,7 @@ export function refuse(process: Process): void {
 const FILES: ReadonlyMap<string, (host: ProgramHost) => string> = new Map([
   ["/etc/hostname", (host) => `${host.name}\n`],
   ["/etc/hosts", hostsFile],
-  ["/etc/resolv.conf", resolverFile],
+  ["/etc/resolv.conf", (host) => formatResolverConfig(host.resolver.config)],
 ]);
 
 /** Prints one of the host's few files. */
@@ -70,24 +71,4 @@ export function cat(process: Process): void {
 
 function hostsFile(host: ProgramHost): string {
   return host.resolver.hosts.map((entry) => `${formatIpv4(entry.address)}\t${entry.names.join("\t")}\n`).join("");
-}
-
-/** In the order in which kubelet writes it. */
-function resolverFile(host: ProgramHost): string {
-  const { search, nameservers, ndots, timeoutSeconds, attempts, pairMode } = host.resolver.config;
-  const options = [
-    ndots === 1 ? "" : `ndots:${ndots}`,
-    timeoutSeconds === 5 ? "" : `timeout:${timeoutSeconds}`,
-    attempts === 2 ? "" : `attempts:${attempts}`,
-    pairMode === "parallel" ? "" : pairMode,
-  ].filter((option) => option !== "");
-  const lines = [
-    search.length === 0 ? "" : `search ${search.join(" ")}`,
-    ...nameservers.map((server) => `nameserver ${formatIpv4(server)}`),
-    options.length === 0 ? "" : `options ${options.join(" ")}`,
-  ];
-  return lines
-    .filter((line) => line !== "")
-    .map((line) => `${line}\n`)
-    .join("");
 }

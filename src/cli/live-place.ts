@@ -52,11 +52,16 @@ export function sysctlsOf({ host, interfaces }: LiveNetwork): Record<string, num
 const RP_FILTER = { off: 0, strict: 1, loose: 2 } as const;
 
 /** Who stands next to the host on its way out: its gateway, or where it has none another machine on its network. */
-export function neighbourOf({ host, interfaces, lab }: LiveNetwork): { host: Host; address: Ipv4Address } | undefined {
+export function neighbourOf(live: LiveNetwork): { host: Host; address: Ipv4Address } | undefined {
+  const { host, interfaces, lab } = live;
   const built = [...lab.network.hosts.built()].filter((each) => each !== host);
   const via = host.stack.addressing.routes.list().find(({ destination }) => destination.prefixLength === 0)?.via;
-  const gateway = via === undefined ? undefined : built.find(({ stack }) => stack.addressing.isLocal(via));
-  if (gateway !== undefined && via !== undefined) return { host: gateway, address: via };
+  if (via !== undefined) {
+    const holders = built.filter(({ stack }) => stack.addressing.isLocal(via));
+    // Behind different NATs the same address stands for different machines.
+    const gateway = holders.find((each) => sharesSegment(each, live)) ?? holders[0];
+    if (gateway !== undefined) return { host: gateway, address: via };
+  }
   const subnets = interfaces.flatMap(({ addresses }) =>
     addresses.map((own) => subnetOf(own.address, own.prefixLength)),
   );
@@ -65,6 +70,14 @@ export function neighbourOf({ host, interfaces, lab }: LiveNetwork): { host: Hos
     if (address !== undefined && subnets.some((subnet) => contains(subnet, address))) return { host: each, address };
   }
   return undefined;
+}
+
+function sharesSegment(other: Host, { host, interfaces, lab }: LiveNetwork): boolean {
+  const segments = interfaces.map(({ name }) => lab.network.segmentAt(host.name, name));
+  return other.stack.addressing.interfaces.some(({ name }) => {
+    const segment = lab.network.segmentAt(other.name, name);
+    return segment !== undefined && segments.includes(segment);
+  });
 }
 
 function basePlace({ host }: LiveNetwork, names: Names): Omit<KernelPlace, "routes"> {

@@ -16,12 +16,13 @@ export class PacketInjector {
     this.#host = host;
   }
 
-  /** Takes an Ethernet frame, or an IP packet with nothing before it. The bytes are copied. */
-  inject(bytes: Uint8Array, link: "ethernet" | "ip"): void {
+  /** Takes an Ethernet frame, an IP packet with nothing before it, or something else, which is counted. The bytes are copied. */
+  inject(bytes: Uint8Array, link: "ethernet" | "ip" | "other"): void {
     this.counts[this.#send(bytes, link)] += 1;
   }
 
-  #send(bytes: Uint8Array, link: "ethernet" | "ip"): Injected {
+  #send(bytes: Uint8Array, link: "ethernet" | "ip" | "other"): Injected {
+    if (link === "other") return "not-ipv4";
     const layer = link === "ip" ? { type: EtherType.ipv4, at: 0 } : networkLayer(bytes, 0, bytes.length);
     if (layer === undefined) return "malformed";
     if (layer.type !== EtherType.ipv4 || (bytes[layer.at] ?? 0) >> 4 !== 4) return "not-ipv4";

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { ipv4At } from "../explain/index.ts";
 import type { Host } from "../nodes/index.ts";
 import { type CapturedPacket, LinkType, readCapture } from "../pcap/index.ts";
 import { ConfigError, type Lab, ScenarioRun, suggestion } from "../scenario/index.ts";
@@ -94,15 +95,24 @@ async function sendAll(
   };
   const begin = simulator.now();
   const first = packets.find(({ time }) => time !== undefined)?.time ?? 0n;
-  for (const { time, bytes, interface: from } of packets) {
+  for (const packet of packets) {
+    const { time } = packet;
     const due = time === undefined ? simulator.now() : after(begin, nanoseconds(Number(time - first)));
     if (due > simulator.now()) {
       await advance(() => false, due);
       simulator.runTo(due);
     }
-    injector.inject(bytes, from.linkType === LinkType.rawIp ? "ip" : "ethernet");
+    inject(packet, injector);
   }
   await advance(() => simulator.inFlight === 0, after(simulator.now(), LONGEST_ECHO));
+}
+
+function inject(packet: CapturedPacket, injector: PacketInjector): void {
+  const { bytes, interface: from } = packet;
+  if (from.linkType === LinkType.ethernet) return injector.inject(bytes, "ethernet");
+  const at = ipv4At(packet);
+  if (at === undefined) injector.inject(bytes, "other");
+  else injector.inject(bytes.subarray(at), "ip");
 }
 
 function nanosecondsAfterStart(time: number): ReturnType<typeof after> {

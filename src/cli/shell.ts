@@ -1,7 +1,7 @@
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { dnsServer } from "../apps/index.ts";
+import { dnsServer, formatResolverConfig } from "../apps/index.ts";
 import { formatIpv4 } from "../netstack/index.ts";
 import { ConfigError, stepVariables } from "../scenario/index.ts";
 import {
@@ -80,9 +80,15 @@ function coverNames(live: LiveNetwork, directory: string): { from: string; over:
     return file;
   };
   const files = [{ from: write("hosts", formatHostsFile(names)), over: "/etc/hosts" }];
+  return [...files, { from: write("resolv.conf", resolverFile(live)), over: realPath("/etc/resolv.conf") }];
+}
+
+/** The host's own, if it asks a DNS server of the scenario's, as pods do. */
+function resolverFile(live: LiveNetwork): string {
+  const { config } = live.host.resolver;
+  if (config.nameservers.length > 0) return formatResolverConfig(config);
   const server = serveNames(live);
-  const resolver = server === undefined ? "" : `nameserver ${server}\n`;
-  return [...files, { from: write("resolv.conf", resolver), over: realPath("/etc/resolv.conf") }];
+  return server === undefined ? "" : `nameserver ${server}\n`;
 }
 
 /** Has the gateway, or another machine next to the host, answer DNS; the address of whoever does. */

@@ -64,14 +64,21 @@ const SENT_BY_US = 4;
 const ETHERNET = 1;
 /** LINKTYPE_RAW, LINKTYPE_IPV4, and the number that some systems write for raw IP. */
 const RAW_IP: ReadonlySet<number> = new Set([101, 228, 12]);
+/** LINKTYPE_NULL and LINKTYPE_LOOP: the address family in four bytes, in one order or the other, as on the BSDs' and macOS's loopback. */
+const LOOPBACK: ReadonlySet<number> = new Set([0, 108]);
+const LOOPBACK_IPV4: readonly number[] = [0x0000_0002, 0x0200_0000];
+const LOOPBACK_LENGTH = 4;
 
-/** Where a captured packet's IPv4 header would be; `undefined` where the link says that it is something else. */
+/** Where a captured packet's IPv4 header would be; `undefined` where the link says that it is something else, or is of an unknown type. */
 export function ipv4At({ interface: source, bytes }: CapturedPacket): number | undefined {
   const { linkType } = source;
   if (RAW_IP.has(linkType)) return 0;
   if (linkType === ETHERNET) {
     const network = networkLayer(bytes, 0, bytes.length);
     return network?.type === EtherType.ipv4 ? network.at : undefined;
+  }
+  if (LOOPBACK.has(linkType)) {
+    return bytes.length >= LOOPBACK_LENGTH && LOOPBACK_IPV4.includes(getU32(bytes, 0)) ? LOOPBACK_LENGTH : undefined;
   }
   const header = LINK_HEADERS[linkType];
   if (header === undefined || bytes.length < header.length) return undefined;

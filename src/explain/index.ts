@@ -16,7 +16,7 @@
  * ```
  */
 
-export { asEthernet } from "./captured-fields.ts";
+export { asEthernet, ipv4At } from "./captured-fields.ts";
 export { type ExplainOptions, explainNetwork, explainRun, type NetworkExplainer } from "./explain-run.ts";
 export type * from "./explanation.ts";
 export { formatInspection } from "./inspect-text.ts";

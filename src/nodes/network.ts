@@ -182,6 +182,13 @@ export class Network {
     return link !== undefined;
   }
 
+  /** The segment that a host's interface is plugged into; `undefined` where it is on none, such as a pod's. */
+  segmentAt(host: string, interfaceName: string): Switch | undefined {
+    const end = `${host}/${interfaceName}-`;
+    for (const name of this.links.keys()) if (name.startsWith(end)) return this.switches.get(name.slice(end.length));
+    return undefined;
+  }
+
   /** The cable or veth pair that a host's interface is on, with this end as its `a`; `undefined` where it is on none, such as a tunnel's. */
   linkAt(host: string, interfaceName: string): Link | undefined {
     // Links are named after both their ends.

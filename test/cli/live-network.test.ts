@@ -10,7 +10,7 @@ import { addressesToTry } from "../../src/cli/live-addresses.ts";
 import { noteWhatStays } from "../../src/cli/live-host.ts";
 import { answerFrom, formatHostsFile, liveNames } from "../../src/cli/live-names.ts";
 import { type LiveFlags, type LiveNetwork, openLive } from "../../src/cli/live-network.ts";
-import { placeBeside, sysctlsOf, wholePlace } from "../../src/cli/live-place.ts";
+import { neighbourOf, placeBeside, sysctlsOf, wholePlace } from "../../src/cli/live-place.ts";
 import { address } from "../../src/netstack/index.ts";
 import { setSysctls } from "../../src/nodes/index.ts";
 import { configureCommands } from "../../src/tun/index.ts";
@@ -151,6 +151,19 @@ describe("the host whose place the kernel takes", () => {
       "note: flannel.1 of kubernetes-node-6jst stays with the emulated host\n",
       "note: the kernel does without the rules of kubernetes-node-6jst, which natscope rules --node kubernetes-node-6jst prints\n",
     ]);
+  });
+});
+
+describe("who answers DNS", () => {
+  const servers: [string, string, string][] = [
+    ["nodeport", "edge", "198.51.100.1"],
+    // Four machines have this address, each behind a NAT of its own.
+    ["nat-behaviours", "nat-b", "192.168.1.1"],
+    ["kindnet-masquerade", "kind-worker", "172.18.0.2"],
+  ];
+  it.each(servers)("in %s is %s: the gateway, or a neighbour where there is none", async (name, host, expected) => {
+    const found = neighbourOf(await open(name));
+    expect([found?.host.name, found?.address]).toEqual([host, address(expected)]);
   });
 });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CommandIo } from "../../src/cli/io.ts";
 import { type ReplayFlags, replay } from "../../src/cli/replay.ts";
-import { type CapturedPacket, PcapWriter, readCapture } from "../../src/pcap/index.ts";
+import { type CapturedPacket, LinkType, PcapWriter, readCapture } from "../../src/pcap/index.ts";
 import { tcpFrame, udpFrame } from "../tun/kernel-packets.ts";
 import { inDirectory } from "./command-line.ts";
 
@@ -17,10 +17,11 @@ interface Replayed {
 async function replayed(
   frames: readonly (readonly [number, Uint8Array])[],
   flags: Partial<ReplayFlags> = {},
+  linkType: number = LinkType.ethernet,
 ): Promise<Replayed> {
   return inDirectory(async (directory) => {
     const file = join(directory, "in.pcap");
-    writeFileSync(file, captureOf(frames));
+    writeFileSync(file, captureOf(frames, linkType));
     const pcap = join(directory, "out.pcapng");
     let said = "";
     const say = (text: string | Uint8Array): void => {
@@ -37,9 +38,9 @@ async function replayed(
   });
 }
 
-function captureOf(frames: readonly (readonly [number, Uint8Array])[]): Uint8Array {
+function captureOf(frames: readonly (readonly [number, Uint8Array])[], linkType: number): Uint8Array {
   const chunks: Uint8Array[] = [];
-  const writer = new PcapWriter((chunk) => chunks.push(chunk.slice()));
+  const writer = new PcapWriter((chunk) => chunks.push(chunk.slice()), { linkType });
   for (const [at, bytes] of frames) writer.writePacket({ time: at * 1e6, bytes, start: 0, end: bytes.length });
   writer.flush();
   return Buffer.concat(chunks);
@@ -95,6 +96,22 @@ describe("natscope replay", () => {
     ]);
     expect(sent.length).toBe(1);
     expect(said.split(";").slice(0, 2)).toEqual(["1 packet sent", " left out: 1 not-ipv4, 1 malformed"]);
+  });
+
+  const IP = [...DATAGRAM.subarray(14)];
+  const links: [string, number, number[], string][] = [
+    ["raw IP", 101, [], "1 packet sent"],
+    ["raw IPv4", 228, [], "1 packet sent"],
+    ["a loopback interface of macOS", 0, [2, 0, 0, 0], "1 packet sent"],
+    ["OpenBSD's loopback", 108, [0, 0, 0, 2], "1 packet sent"],
+    ["IPv6 on it", 0, [30, 0, 0, 0], "0 packets sent; left out: 1 not-ipv4"],
+    ["tcpdump -i any", 113, [0, 0, 0, 1, 0, 6, 2, 2, 2, 2, 2, 2, 0, 0, 8, 0], "1 packet sent"],
+    ["its second form", 276, [8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 2, 2, 2, 2, 2, 0, 0], "1 packet sent"],
+    ["a wireless interface", 105, [...DATAGRAM.subarray(0, 14)], "0 packets sent; left out: 1 not-ipv4"],
+  ];
+  it.each(links)("understands what was captured on %s, or leaves it out", async (_, linkType, header, expected) => {
+    const { said } = await replayed([[0, Uint8Array.from([...header, ...IP])]], {}, linkType);
+    expect(said.split("; dropped")[0]).toBe(expected);
   });
 
   it("refuses a file that is no capture, and an unknown host", async () => {

@@ -113,6 +113,15 @@ describe.skipIf(missing.length > 0)("natscope shell", () => {
     );
   });
 
+  test("asks the cluster's DNS in the place of a pod, as the pod did", async () => {
+    const line =
+      "cat /etc/resolv.conf; python3 -c \"import socket; print(socket.gethostbyname('web.default'))\"; hostname";
+    const { stdout } = await run([...asUser, ...natscope, "shell", "trouble-dns-race", "--", "sh", "-c", line]);
+    expect(stdout).toBe(
+      "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.0.0.10\noptions ndots:5\n10.0.170.92\nbusybox\n",
+    );
+  });
+
   test("answers ping, and shows traceroute the node behind the edge", async () => {
     const { stdout } = await inside(
       "ping -q -c 3 -i 0.2 node2 | grep received; traceroute -n -q 1 203.0.113.4 | tail -1 | cut -c1-15",
