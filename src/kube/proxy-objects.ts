@@ -42,10 +42,16 @@ export class ProxyObjects implements ServiceSource {
   readonly #checked = new Map<string, Service>();
   #healthChecks: readonly Service[] = [];
   #revision = 0;
+  #portCount = 0;
 
   /** Another number after each change. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** How many service ports there are. */
+  get portCount(): number {
+    return this.#portCount;
   }
 
   /** The Services that have a health check nodePort, in order; the same list as long as none of them changes. */
@@ -85,6 +91,7 @@ export class ProxyObjects implements ServiceSource {
     const ports = isGone ? [] : servicePorts([service]);
     if (isGone) this.#services.delete(key);
     else this.#services.set(key, service);
+    this.#portCount += ports.length - this.portsOf(key).length;
     if (ports.length === 0) this.#ports.delete(key);
     else this.#ports.set(key, ports);
     this.#note(key);

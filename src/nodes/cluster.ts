@@ -36,6 +36,7 @@ import { NodeMonitor } from "./node-monitor.ts";
 import { NodeProxy } from "./node-proxy.ts";
 import { PodAddresses } from "./pod-addresses.ts";
 import { podResolver } from "./pod-resolver.ts";
+import { sizeProblem } from "./proxy-data-plane.ts";
 import { SharedProxy } from "./shared-proxy.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
 
@@ -200,6 +201,9 @@ export class Cluster {
     this.#proxy.catchUp();
     const { revision } = this.#proxy.objects;
     if (revision === this.#proxiesKnow) return;
+    const size = { nodes: this.nodes.size, ports: this.#proxy.objects.portCount };
+    const problem = sizeProblem(this.spec.proxy.mode ?? "iptables", size);
+    if (problem !== undefined) throw new RangeError(`Cannot write the rules of cluster ${this.spec.name}: ${problem}`);
     this.#proxiesKnow = revision;
     for (const [node, proxy] of this.#proxies) if (!this.#monitor.isOut(node)) proxy.sync();
   }

@@ -35,6 +35,7 @@ export {
 } from "./load-balancer.ts";
 export { type AttachOptions, type LinkImpairments, Network, type NetworkOptions, type Recording } from "./network.ts";
 export { CNI_KINDS, type CniKind, type PodNetwork } from "./pod-network.ts";
+export { sizeProblem } from "./proxy-data-plane.ts";
 export { joinRulesets } from "./rulesets.ts";
 export { Switch } from "./switch.ts";
 export { SYSCTLS, type Sysctl, type SysctlValues, setSysctls } from "./sysctls.ts";

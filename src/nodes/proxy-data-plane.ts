@@ -4,6 +4,7 @@ import {
   type KubeProxyConfig,
   NFT_EQUIVALENT_STYLE,
   nftablesRules,
+  type ProxyMode,
   type Rulebook,
 } from "../kube/index.ts";
 import type { Ruleset } from "../nat/index.ts";
@@ -16,6 +17,27 @@ import { UserspaceDataPlane } from "./userspace-data-plane.ts";
 export interface ProxyDataPlane {
   /** Makes the node do what the objects now ask for, in place of what it did before. */
   sync(): void;
+}
+
+/**
+ * How many service ports all nodes together may have where each keeps its own: in ipvs mode addresses, sets and virtual servers, some 3 KB a service port and
+ * node, in userspace mode listening programs, some 8 KB. Rulebooks are shared and know no such limit.
+ */
+const MOST_KEPT: Readonly<Record<ProxyMode, number>> = {
+  iptables: Number.POSITIVE_INFINITY,
+  nftables: Number.POSITIVE_INFINITY,
+  ipvs: 1_000_000,
+  userspace: 400_000,
+};
+
+/** What is wrong with a cluster of this size in this mode; `undefined` when nothing is. */
+export function sizeProblem(
+  mode: ProxyMode,
+  size: { readonly nodes: number; readonly ports: number },
+): string | undefined {
+  const most = MOST_KEPT[mode];
+  if (size.nodes * size.ports <= most) return undefined;
+  return `${size.nodes} nodes with ${size.ports} service ports are too many for ${mode} mode, in which each node keeps its own: nodes times ports may be ${most} at most; iptables and nftables mode have no such limit`;
 }
 
 /** The data plane of kube-proxy's mode. Where it is rules alone, they are made when the node first needs them. */

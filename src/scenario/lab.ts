@@ -1,4 +1,5 @@
 import { echoServer, stunServer } from "../apps/index.ts";
+import { ofKind } from "../kube/index.ts";
 import { BackendPool, createBalancer, IpipTunnel, ProxyBalancer } from "../lb/index.ts";
 import {
   EVERYWHERE,
@@ -16,8 +17,10 @@ import {
   Network,
   type NetworkOptions,
   setSysctls,
+  sizeProblem,
 } from "../nodes/index.ts";
 import { aliasesIn } from "./aliases.ts";
+import { ConfigError } from "./config-error.ts";
 import type { LinkChange, MachineSpec, RouteSpec, Scenario, ScenarioCluster, ServerSpec, TunnelSpec } from "./model.ts";
 
 /** A scenario's network, built and standing at the beginning of virtual time. */
@@ -117,6 +120,10 @@ export class Lab {
   #addCluster(spec: ScenarioCluster): Cluster {
     const segment = this.network.switches.get(spec.network);
     if (segment === undefined) throw new RangeError(`Cannot build cluster ${spec.name}: no network ${spec.network}`);
+    const ports = ofKind(spec.objects, "Service").reduce((sum, service) => sum + (service.spec.ports ?? []).length, 0);
+    const problem = sizeProblem(spec.proxy.mode ?? "iptables", { nodes: spec.nodes.length, ports });
+    if (problem !== undefined)
+      throw new ConfigError([{ file: this.scenario.file, message: `cluster ${spec.name}: ${problem}` }]);
     const cluster = new Cluster(this.network, { ...spec, segment, bridgeCallsIptables: true });
     for (const node of spec.nodes) this.#nameAddress(node.address.address, [node.name, ...node.aliases]);
     for (const object of spec.objects) cluster.api.apply(object);

@@ -3,6 +3,7 @@ import { buildCluster, nodeName, serviceName } from "../../bench/cluster-scale.t
 import { runCommand } from "../../src/apps/index.ts";
 import { formatRuleset } from "../../src/nat/index.ts";
 import { formatIpv4, parseIpv4 } from "../../src/netstack/index.ts";
+import { sizeProblem } from "../../src/nodes/index.ts";
 import { after, seconds } from "../../src/sim/index.ts";
 
 const SIZE = { nodes: 40, pods: 400, services: 20 };
@@ -63,5 +64,20 @@ describe("a Service's change", () => {
     const rulesets = [...cluster.nodes.values()].map(({ host }) => host.netfilter?.ruleset);
     expect(new Set(rulesets).size).toBe(1);
     expect(formatRuleset(rulesets[0] ?? new Map())).toContain("--dport 8888 -j KUBE-SVC-");
+  });
+});
+
+describe("sizeProblem()", () => {
+  it("refuses what each node would have to keep by itself, and says what there is no limit for", () => {
+    expect(sizeProblem("ipvs", { nodes: 5000, ports: 10_000 })).toBe(
+      "5000 nodes with 10000 service ports are too many for ipvs mode, in which each node keeps its own: nodes times ports may be 1000000 at most; iptables and nftables mode have no such limit",
+    );
+    expect(sizeProblem("userspace", { nodes: 41, ports: 10_000 })).toContain("may be 400000 at most");
+  });
+
+  it("has nothing against Kubernetes' largest cluster where nodes share their rules", () => {
+    for (const mode of ["iptables", "nftables"] as const)
+      expect(sizeProblem(mode, { nodes: 5000, ports: 10_000 })).toBeUndefined();
+    expect(sizeProblem("ipvs", { nodes: 100, ports: 10_000 })).toBeUndefined();
   });
 });
