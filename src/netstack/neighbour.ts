@@ -38,6 +38,13 @@ export interface NeighbourEntry {
   waiting: Packet[];
 }
 
+/** A host's part in entries that others have too. */
+interface SharedNeighbours {
+  readonly macs: ReadonlyMap<Ipv4Address, MacAddress>;
+  readonly on: Interface;
+  readonly own: Ipv4Address;
+}
+
 /** A host's neighbours, per interface: who has which hardware address, how sure that is, and packets waiting to know. */
 export class NeighbourTable {
   readonly #clock: Clock;
@@ -46,6 +53,7 @@ export class NeighbourTable {
   /** The interfaces that have entries, each with its own: see {@link Interface.neighbours}. */
   readonly #interfaces = new Set<Interface>();
   #size = 0;
+  #shared: SharedNeighbours | undefined;
 
   constructor(clock: Clock, random: Random, events: NeighbourEvents) {
     this.#clock = clock;
@@ -104,6 +112,11 @@ export class NeighbourTable {
     this.#release(entry);
   }
 
+  /** Entries that stay as they are, the same for many hosts: of an interface, all but that of the host's own address there. */
+  share(macs: ReadonlyMap<Ipv4Address, MacAddress>, on: Interface, own: Ipv4Address): void {
+    this.#shared = { macs, on, own };
+  }
+
   /** Upper layers heard from the neighbour: the entry is good for another period. */
   confirm(on: Interface, address: Ipv4Address): void {
     const entry = this.#find(on, address);
@@ -123,7 +136,12 @@ export class NeighbourTable {
 
   /** The table as `ip neigh` would list it. */
   list(): { on: Interface; address: Ipv4Address; mac: MacAddress; state: NeighbourState }[] {
-    return this.#all().map(({ on, address, mac, state }) => ({ on, address, mac, state }));
+    const listed = this.#all().map(({ on, address, mac, state }) => ({ on, address, mac, state }));
+    if (this.#shared === undefined) return listed;
+    const { macs, on, own } = this.#shared;
+    const others = listed.filter((entry) => entry.on !== on || !macs.has(entry.address));
+    const shared = [...macs].filter(([address]) => address !== own);
+    return [...shared.map(([address, mac]) => ({ on, address, mac, state: "permanent" as const })), ...others];
   }
 
   #all(): NeighbourEntry[] {
@@ -131,7 +149,19 @@ export class NeighbourTable {
   }
 
   #find(on: Interface, address: Ipv4Address): NeighbourEntry | undefined {
-    return on.neighbours?.get(address | 0);
+    return on.neighbours?.get(address | 0) ?? this.#fromShared(on, address);
+  }
+
+  /** A shared entry becomes the host's own when it is first asked for. */
+  #fromShared(on: Interface, address: Ipv4Address): NeighbourEntry | undefined {
+    const shared = this.#shared;
+    if (shared?.on !== on || address === shared.own) return undefined;
+    const mac = shared.macs.get(address);
+    if (mac === undefined) return undefined;
+    const entry = this.#create(on, address);
+    entry.mac = mac;
+    this.#enter(entry, "permanent", undefined);
+    return entry;
   }
 
   #create(on: Interface, address: Ipv4Address): NeighbourEntry {

@@ -39,6 +39,7 @@ import { podResolver } from "./pod-resolver.ts";
 import { sizeProblem } from "./proxy-data-plane.ts";
 import { SharedProxy } from "./shared-proxy.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
+import { overlayWays } from "./vxlan-overlay.ts";
 
 /** A Kubernetes cluster as it is built: its nodes, ranges, network plugin and kube-proxy. */
 export interface ClusterSpec extends NodeNetwork {
@@ -267,7 +268,8 @@ export class Cluster {
   #addPodRoutes(): void {
     const nodes = [...this.nodes.values()];
     const routes = new SharedRoutes(nodes.map(({ spec, address }) => ({ destination: spec.podCidr, via: address })));
-    for (const node of nodes) node.leadToPods(nodes, routes);
+    const overlay = overlayWays(nodes.map(({ spec, address }) => ({ podCidr: spec.podCidr, address })));
+    for (const node of nodes) node.leadToPods(routes, overlay);
   }
 
   #note(change: ObjectChange): void {

@@ -18,7 +18,7 @@ import type { Switch } from "./switch.ts";
 import { type SysctlValues, setSysctls } from "./sysctls.ts";
 import { VpcNetwork } from "./vpc-network.ts";
 import { VXLAN_OVERHEAD } from "./vxlan-device.ts";
-import { VxlanOverlay, type VxlanSettings } from "./vxlan-overlay.ts";
+import { type OverlayWays, VxlanOverlay, type VxlanSettings } from "./vxlan-overlay.ts";
 
 /** A node as the scenario describes it. */
 export interface KubeNodeSpec {
@@ -101,11 +101,10 @@ export class KubeNode {
   }
 
   /** Sets the ways to all nodes' pods, as a cloud's route controller, a routing daemon or flannel does. */
-  leadToPods(nodes: Iterable<KubeNode>, routes: SharedRoutes): void {
+  leadToPods(routes: SharedRoutes, overlay: OverlayWays): void {
     const out = this.host.stack.interface("eth0");
-    if (this.#overlay !== undefined) {
-      for (const { spec, address } of nodes) if (address !== this.address) this.#overlay.leadTo(spec.podCidr, address);
-    } else if (this.podNetwork.needsRoutes && out !== undefined) {
+    if (this.#overlay !== undefined) this.#overlay.lead(overlay);
+    else if (this.podNetwork.needsRoutes && out !== undefined) {
       this.host.stack.addressing.routes.share(routes, out, this.address);
     }
   }

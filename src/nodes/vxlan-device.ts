@@ -60,6 +60,7 @@ export class VxlanDevice implements Device {
   readonly #port: number;
   readonly #salt: number;
   readonly #fixed = new Map<MacAddress, Ipv4Address>();
+  #shared: ReadonlyMap<MacAddress, Ipv4Address> | undefined;
   readonly #learnt = new Map<MacAddress, Ipv4Address>();
   #handler: FrameHandler | undefined;
 
@@ -79,17 +80,26 @@ export class VxlanDevice implements Device {
     this.#fixed.set(mac, remote);
   }
 
+  /** Has such entries that are the same on several hosts. */
+  shareEntries(remotes: ReadonlyMap<MacAddress, Ipv4Address>): void {
+    this.#shared = remotes;
+  }
+
   onFrame(handler: FrameHandler): void {
     this.#handler = handler;
   }
 
   send(frame: Frame): void {
     const destination = getMac(frame.bytes, frame.start);
-    const known = isGroupMac(destination) ? undefined : (this.#fixed.get(destination) ?? this.#learnt.get(destination));
+    const known = isGroupMac(destination) ? undefined : this.#remoteOf(destination);
     const remotes = known === undefined ? (this.#options.remotes ?? []) : [known];
     if (remotes.length === 0) return this.#stack.host.drop(frame, "tunnel-no-remote");
     for (const remote of remotes) this.#encapsulate(frame, remote);
     frame.release();
+  }
+
+  #remoteOf(destination: MacAddress): Ipv4Address | undefined {
+    return this.#fixed.get(destination) ?? this.#shared?.get(destination) ?? this.#learnt.get(destination);
   }
 
   #encapsulate(frame: Frame, remote: Ipv4Address): void {

@@ -1,4 +1,4 @@
-import type { Cidr, Ipv4Address } from "../netstack/index.ts";
+import { type Cidr, type Ipv4Address, type MacAddress, SharedRoutes } from "../netstack/index.ts";
 import type { Host } from "./host.ts";
 import { type VxlanDevice, vxlanMac } from "./vxlan-device.ts";
 
@@ -39,14 +39,30 @@ export class VxlanOverlay {
     this.#device = host.addVxlan({ ...settings, name, local, addresses, mac: vxlanMac(local), learns: false });
   }
 
-  /** The way to the pods of the node at `remote`. */
-  leadTo(podCidr: Cidr, remote: Ipv4Address): void {
+  /** The ways to all other nodes' pods. */
+  lead({ routes, neighbours, remotes }: OverlayWays): void {
     const { stack } = this.#host;
     const out = stack.interface(this.#name);
     if (out === undefined) return;
-    const via = podCidr.network;
-    stack.link.neighbours.setPermanent(out, via, vxlanMac(remote));
-    this.#device.addEntry(vxlanMac(remote), remote);
-    stack.addressing.routes.add({ destination: podCidr, out, via });
+    stack.link.neighbours.share(neighbours, out, this.address);
+    this.#device.shareEntries(remotes);
+    stack.addressing.routes.share(routes, out, this.address);
   }
+}
+
+/** What all nodes know of each other, written once. */
+export interface OverlayWays {
+  readonly routes: SharedRoutes;
+  /** Of the far ends' addresses inside. */
+  readonly neighbours: ReadonlyMap<Ipv4Address, MacAddress>;
+  readonly remotes: ReadonlyMap<MacAddress, Ipv4Address>;
+}
+
+/** The ways between nodes with these addresses and pods. */
+export function overlayWays(nodes: readonly { readonly address: Ipv4Address; readonly podCidr: Cidr }[]): OverlayWays {
+  return {
+    routes: new SharedRoutes(nodes.map(({ podCidr }) => ({ destination: podCidr, via: podCidr.network }))),
+    neighbours: new Map(nodes.map(({ address, podCidr }) => [podCidr.network, vxlanMac(address)])),
+    remotes: new Map(nodes.map(({ address }) => [vxlanMac(address), address])),
+  };
 }
