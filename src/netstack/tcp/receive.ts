@@ -50,12 +50,40 @@ export function segmentArrives(tcb: Tcb, segment: Segment): Discard | undefined 
   tcb.timestamps.echo = segment.options.timestamps?.echo ?? 0;
   if (tcb.state === "syn-sent") return discardOf(synSentArrives(tcb, segment));
   if (tcb.state === "time-wait") return timeWaitArrives(tcb, segment);
+  if (tcb.state === "syn-received" && tcb.passive) {
+    const verdict = checkEmbryo(tcb, segment);
+    if (verdict !== "continue") return verdict;
+  }
   for (const step of STEPS) {
     const verdict = step(tcb, segment);
     if (verdict !== "continue") return verdict;
   }
   return undefined;
 }
+
+/**
+ * A connection that its peer has only asked for is no more than a note to Linux, which looks in an order of its own (`tcp_check_req`,
+ * net/ipv4/tcp_minisocks.c): a wrong acknowledgment first, which is reset and changes nothing; last a SYN in the window, which ends the attempt.
+ */
+function checkEmbryo(tcb: Tcb, segment: Segment): Verdict {
+  const { snd, rcv } = tcb;
+  const isFirstAgain = segment.sequence === rcv.irs && (segment.flags & HANDSHAKE_FLAGS) === TcpFlag.syn;
+  if (isFirstAgain) return "continue";
+  if (has(segment, TcpFlag.ack) && segment.acknowledgment !== snd.nxt) {
+    const reset = resetFor(segment);
+    if (reset !== undefined) tcb.outbox.push(reset);
+    return "tcp-bad-handshake";
+  }
+  const isInWindow = !isBefore(segment.sequence, rcv.nxt) && isBefore(segment.sequence, windowEnd(tcb));
+  if (!has(segment, TcpFlag.syn) || has(segment, TcpFlag.rst) || !isInWindow) return "continue";
+  const reset = resetFor(segment);
+  if (reset !== undefined) tcb.outbox.push(reset);
+  finish(tcb, "reset");
+  return "tcp-unexpected-syn";
+}
+
+/** `tcp_flag_word(th) & (TCP_FLAG_RST | TCP_FLAG_SYN | TCP_FLAG_ACK)`. */
+const HANDSHAKE_FLAGS: number = TcpFlag.syn | TcpFlag.ack | TcpFlag.rst;
 
 function discardOf(verdict: Verdict): Discard | undefined {
   return verdict === "continue" ? undefined : verdict;

@@ -157,6 +157,22 @@ describe("a passive open", () => {
     expect(host.state).toBe("syn-received");
   });
 
+  it("answers a SYN-ACK of the wrong number with RST and waits on, as Linux does", () => {
+    const script = answering();
+    script.host.sends({ flags: "S." });
+    expect(script.peer.sends({ flags: "S.", seq: 1, ack: -9 })).toBe("tcp-bad-handshake");
+    script.host.sends({ flags: "R", seq: -9 });
+    expect(script.host.state).toBe("syn-received");
+  });
+
+  it("is over after a second SYN in the window, which is answered with RST", () => {
+    const script = answering();
+    script.host.sends({ flags: "S." });
+    expect(script.peer.sends({ flags: "S", seq: 1 })).toBe("tcp-unexpected-syn");
+    script.host.sends({ flags: "R.", ack: 2 });
+    expect(script.host.state).toBe("closed");
+  });
+
   it("is over after a RST", () => {
     const script = answering();
     script.host.sends({ flags: "S." });
