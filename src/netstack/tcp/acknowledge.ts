@@ -16,19 +16,25 @@ import { sinceTimestamp, type Tcb } from "./tcb.ts";
 import { disarm } from "./timers.ts";
 import { armProbe, restartTimer } from "./transmission-timer.ts";
 
-/** RFC 9293 §3.10.7.4, fifth step, in a synchronized state: what does the peer acknowledge, and what may be sent now? */
-export function processAck(tcb: Tcb, segment: Segment): Verdict {
+/** Whether the acknowledgment can be this peer's; nothing is believed of a segment for which it cannot. */
+export function checkAcknowledgment(tcb: Tcb, { acknowledgment }: Segment): Verdict {
   const { snd } = tcb;
-  const { acknowledgment } = segment;
   if (isAfter(acknowledgment, snd.nxt)) {
     challenge(tcb);
     return "tcp-ack-of-unsent-data";
   }
-  // RFC 5961 §5: an ACK older than any window is not from this conversation.
-  if (isBefore(acknowledgment, seqAdd(snd.una, -snd.mostWnd))) {
+  // RFC 5961 §5: an ACK older than any window, or than all that was ever acknowledged, is not from this conversation.
+  if (isBefore(acknowledgment, seqAdd(snd.una, -Math.min(snd.mostWnd, snd.acked)))) {
     challenge(tcb);
     return "tcp-ack-too-old";
   }
+  return "continue";
+}
+
+/** RFC 9293 §3.10.7.4, fifth step, in a synchronized state: what does the peer acknowledge, and what may be sent now? */
+export function processAck(tcb: Tcb, segment: Segment): void {
+  const { snd } = tcb;
+  const { acknowledgment } = segment;
   tcb.probes = 0;
   const digest = newDigest(snd.una, tcb.recovery.highestSacked, isAfter(acknowledgment, snd.una));
   digest.echoed = isEcho(tcb, segment);
@@ -46,7 +52,6 @@ export function processAck(tcb: Tcb, segment: Segment): Verdict {
   if (digest.advanced && !tcb.recovery.rack.waiting) restartTimer(tcb);
   if (tcb.flight.count === 0) answerProbe(tcb);
   noteRoom(tcb);
-  return "continue";
 }
 
 /** SND.WND <- SEG.WND unless the segment is older than the last that set it (`tcp_may_update_window`). */
@@ -71,6 +76,7 @@ function isDuplicate(tcb: Tcb, segment: Segment, windowChanged: boolean): boolea
 /** Takes acknowledged segments off the scoreboard and acknowledged bytes out of the queue (`tcp_clean_rtx_queue`). */
 function advance(tcb: Tcb, acknowledgment: Seq, digest: AckDigest): void {
   const { snd, flight, sendQueue, recovery } = tcb;
+  snd.acked += seqDiff(acknowledgment, snd.una);
   snd.una = acknowledgment;
   tcb.timeouts = 0;
   let acked = 0;

@@ -16,7 +16,12 @@ export type Heard =
   | { readonly kind: "reset"; readonly segment: Segment }
   | { readonly kind: "dropped"; readonly reason: ListenerDrop };
 
-export type ListenerDrop = "tcp-reset" | "tcp-without-ack" | "tcp-syn-queue-full" | "tcp-accept-queue-full";
+export type ListenerDrop =
+  | "tcp-bad-handshake"
+  | "tcp-reset"
+  | "tcp-without-ack"
+  | "tcp-syn-queue-full"
+  | "tcp-accept-queue-full";
 
 /** What the owner knows of a segment's way. */
 export interface SegmentPath {
@@ -53,6 +58,8 @@ export class TcpListener implements PassiveOpener {
     if (has(segment, TcpFlag.rst)) return { kind: "dropped", reason: "tcp-reset" };
     if (has(segment, TcpFlag.ack)) return this.#resume(segment, now, path) ?? refuse(segment);
     if (!has(segment, TcpFlag.syn)) return { kind: "dropped", reason: "tcp-without-ack" };
+    // No program sends SYN and FIN at once; scanners do (`tcp_rcv_state_process`).
+    if (has(segment, TcpFlag.fin)) return { kind: "dropped", reason: "tcp-bad-handshake" };
     if (!this.admits()) return { kind: "dropped", reason: "tcp-accept-queue-full" };
     const { random, settings } = this.#options;
     if (this.#wantsCookie()) {

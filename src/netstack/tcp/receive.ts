@@ -1,6 +1,6 @@
 import { seconds } from "../../sim/index.ts";
 import { TcpFlag } from "../wire/tcp.ts";
-import { processAck } from "./acknowledge.ts";
+import { checkAcknowledgment, processAck } from "./acknowledge.ts";
 import { challenge } from "./challenge.ts";
 import { acknowledgeQuickly, noteData } from "./delayed-ack.ts";
 import { noteCodepoint } from "./ecn.ts";
@@ -178,10 +178,12 @@ function checkAck(tcb: Tcb, segment: Segment): Verdict {
     const verdict = completeHandshake(tcb, segment);
     if (verdict !== "continue") return verdict;
   }
-  noteTimestamp(tcb, segment);
-  tcb.heardAt = tcb.now;
-  const verdict = processAck(tcb, segment);
+  const verdict = checkAcknowledgment(tcb, segment);
   if (verdict !== "continue") return verdict;
+  // As in `tcp_ack`, an old acknowledgment says nothing of the time.
+  if (!isBefore(segment.acknowledgment, tcb.snd.una)) noteTimestamp(tcb, segment);
+  tcb.heardAt = tcb.now;
+  processAck(tcb, segment);
   if (tcb.snd.fin !== undefined && isAfter(tcb.snd.una, tcb.snd.fin)) finIsAcknowledged(tcb);
   return "continue";
 }

@@ -55,9 +55,14 @@ function sackBlocks(tcb: Tcb): readonly SackBlock[] | undefined {
   const count = sackBlocksToSend(tcb);
   if (count === 0) return undefined;
   const { duplicate } = tcb.rcv;
-  const { blocks } = tcb.receiveQueue;
+  const blocks = tcb.rcv.fin === undefined ? tcb.receiveQueue.blocks : withPeersFin(tcb, tcb.rcv.fin);
   tcb.rcv.duplicate = undefined;
   return (duplicate === undefined ? blocks : [duplicate, ...blocks]).slice(0, count);
+}
+
+/** A FIN that came with data beyond a gap is received as well. */
+function withPeersFin({ receiveQueue }: Tcb, fin: Seq): SackBlock[] {
+  return receiveQueue.blocks.map((block) => (block.end === fin ? { start: block.start, end: seqAdd(fin, 1) } : block));
 }
 
 function build(tcb: Tcb, sequence: Seq, flags: number, length: number, train?: SegmentTrain): Segment {

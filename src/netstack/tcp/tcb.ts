@@ -29,6 +29,8 @@ export interface SendSpace {
   wnd: number;
   /** SEG.SEQ of the segment that last updated `wnd`. */
   wl1: Seq;
+  /** Bytes acknowledged in all. */
+  acked: number;
   /** The largest window the peer has offered. */
   mostWnd: number;
   /** Snd.Wind.Shift (RFC 7323 §2). */
@@ -252,6 +254,7 @@ function newSendSpace(iss: Seq, pathMtu: number): SendSpace {
     nxt: iss,
     wnd: 0,
     wl1: seq(0),
+    acked: 0,
     mostWnd: 0,
     shift: 0,
     peerMss: DEFAULT_MSS,

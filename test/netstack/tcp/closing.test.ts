@@ -151,6 +151,14 @@ describe("the peer closing first", () => {
     expect(script.host.state).toBe("close-wait");
   });
 
+  it("is reported with the data beyond a gap that it came with, as Linux does", () => {
+    const { host, peer } = established();
+    peer.sends({ flags: "F.", seq: 11, ack: 1, length: 10 });
+    host.sends({ flags: ".", ack: 1, options: { sack: [{ start: 11, end: 22 }] } });
+    peer.sends({ flags: "P.", seq: 1, ack: 1, length: 10 });
+    host.sends({ flags: ".", ack: 22, options: {} });
+  });
+
   it("is acknowledged again when its FIN or data comes again", () => {
     const script = established();
     script.peer.sends({ flags: "FP.", seq: 1, ack: 1, length: 10 });

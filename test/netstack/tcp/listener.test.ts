@@ -77,6 +77,7 @@ describe("a listener", () => {
 
   it.each([
     ["a RST", TcpFlag.rst, "tcp-reset"],
+    ["a SYN that closes as well", TcpFlag.syn | TcpFlag.fin, "tcp-bad-handshake"],
     ["data without ACK", TcpFlag.psh, "tcp-without-ack"],
   ])("ignores %s", (_, flags, reason) => {
     expect(listening(5).receive(segment(flags, 7), START, PATH)).toEqual({ kind: "dropped", reason });

@@ -56,8 +56,17 @@ describe("challenge ACKs", () => {
     script.after(ms(500));
     expect(script.peer.sends({ flags: ".", seq: 1, ack: -65_535 })).toBe("tcp-ack-too-old");
     script.host.sends({ flags: ".", seq: 1, ack: 1 });
-    expect(script.peer.sends({ flags: ".", seq: 1, ack: -65_534 })).toBeUndefined();
+    script.host.writes(100);
+    script.host.sends({ flags: "P.", length: 100 });
+    script.peer.sends({ flags: ".", seq: 1, ack: 101 });
+    expect(script.peer.sends({ flags: ".", seq: 1, ack: 1 })).toBeUndefined();
     script.host.isSilent();
+  });
+
+  it("answer an ACK older than all that was ever acknowledged, whose data is not taken", () => {
+    const { host, peer } = established();
+    expect(peer.sends({ flags: "P.", seq: 1, ack: 0, length: 10 })).toBe("tcp-ack-too-old");
+    host.sends({ flags: ".", seq: 1, ack: 1 });
   });
 
   it("come at most twice a second (RFC 5961 §7)", () => {
@@ -153,6 +162,14 @@ describe("PAWS (RFC 7323 §5)", () => {
     script.after(seconds(24 * 24 * 3600));
     const options = { timestamps: { value: 5, echo: 0 } };
     expect(script.peer.sends({ flags: "P.", seq: 1, ack: 1, length: 10, options })).toBeUndefined();
+  });
+
+  it("takes no timestamp from a segment whose acknowledgment cannot be true", () => {
+    const { host, peer } = stamped();
+    peer.sends({ flags: "P.", seq: 1, ack: 1, length: 10, options: { timestamps: { value: 1005, echo: 0 } } });
+    expect(host.sends({ flags: ".", ack: 11 }).options.timestamps?.echo).toBe(1005);
+    peer.sends({ flags: ".", seq: 11, ack: 99, options: { timestamps: { value: 1009, echo: 0 } } });
+    expect(host.sends({ flags: ".", ack: 11 }).options.timestamps?.echo).toBe(1005);
   });
 
   it("echoes the timestamp of the segment that the ACK is about (RFC 7323 §4.3)", () => {
