@@ -204,7 +204,7 @@ function toMeasured(built: ScaledCluster, round: number): Probe[] {
 function nodePortOf({ cluster }: ScaledCluster, round: number, by: number): Omit<Probe, "arrives"> {
   const port = cluster.api.get("Service", ownName(round))?.spec.ports?.[0]?.nodePort;
   if (port === undefined) throw new Error(`${ownName(round)} has no nodePort`);
-  return { by, to: nodeAddress(by), port };
+  return { by, to: nodeAddress(by % cluster.nodes.size), port };
 }
 
 function nodesWithAndWithout(built: ScaledCluster, round: number): readonly [number, number] {
