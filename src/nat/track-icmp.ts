@@ -42,7 +42,7 @@ export function findQuoted(table: FlowTable, packet: Packet, scratch: TupleWords
   if (end - quoted < 20) return NOT_FOUND;
   const first = getU8(bytes, quoted);
   if (first >>> 4 !== 4 || (first & 15) < 5) return NOT_FOUND;
-  if (!scratch.read(bytes, quoted, end) || !scratch.invert()) return NOT_FOUND;
+  if (!scratch.read(packet.frame.data, quoted, end) || !scratch.invert()) return NOT_FOUND;
   const found = table.find(scratch);
   if (found === NOT_FOUND) return NOT_FOUND;
   const at = ((found >> 1) << RECORD_SHIFT) + (found & 1) * Field.replySource;

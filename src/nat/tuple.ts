@@ -1,4 +1,4 @@
-import { getU8, getU16, getU32, IpProtocol, type Ipv4Address, ipv4, type Packet } from "../netstack/index.ts";
+import { IpProtocol, type Ipv4Address, ipv4, type Packet } from "../netstack/index.ts";
 
 /**
  * What conntrack tells connections apart by (`struct nf_conntrack_tuple`). Where the protocol has no ports, ICMP's echo identifier stands in
@@ -42,39 +42,39 @@ export class TupleWords {
     return true;
   }
 
-  /** Reads the IPv4 header at `ip` and the ports behind it; false when they are not there. */
-  read(bytes: Uint8Array, ip: number, end: number): boolean {
-    const at = ip + (getU8(bytes, ip) & 15) * 4;
-    const protocol = getU8(bytes, ip + 9);
+  /** Reads the IPv4 header at `ip` of a frame's bytes and the ports behind it; false when they are not there. */
+  read(data: DataView, ip: number, end: number): boolean {
+    const at = ip + (data.getUint8(ip) & 15) * 4;
+    const protocol = data.getUint8(ip + 9);
     this.protocol = protocol;
-    this.source = getU32(bytes, ip + 12) | 0;
-    this.destination = getU32(bytes, ip + 16) | 0;
+    this.source = data.getInt32(ip + 12);
+    this.destination = data.getInt32(ip + 16);
     this.ports = 0;
-    if ((getU16(bytes, ip + 6) & 0x1fff) !== 0) return false;
+    if ((data.getUint16(ip + 6) & 0x1fff) !== 0) return false;
     switch (protocol) {
       case IpProtocol.tcp:
       case IpProtocol.udp:
       case IpProtocol.sctp:
       case UDP_LITE:
         if (end - at < 8) return false;
-        this.ports = getU32(bytes, at) | 0;
+        this.ports = data.getInt32(at);
         return true;
       case IpProtocol.icmp:
         if (end - at < 8) return false;
-        this.ports = (getU16(bytes, at + 4) << 16) | getU16(bytes, at);
+        this.ports = (data.getUint16(at + 4) << 16) | data.getUint16(at);
         return true;
       case IpProtocol.gre:
-        return this.#readGre(bytes, at, end);
+        return this.#readGre(data, at, end);
       default:
         return true;
     }
   }
 
   /** Version 1 (PPTP) has a call ID; others are told apart by their addresses alone (net/netfilter/nf_conntrack_proto_gre.c). */
-  #readGre(bytes: Uint8Array, at: number, end: number): boolean {
-    if (end - at < 4 || (getU8(bytes, at + 1) & 7) !== 1) return true;
+  #readGre(data: DataView, at: number, end: number): boolean {
+    if (end - at < 4 || (data.getUint8(at + 1) & 7) !== 1) return true;
     if (end - at < 8) return false;
-    this.ports = getU16(bytes, at + 6);
+    this.ports = data.getUint16(at + 6);
     return true;
   }
 }
@@ -94,7 +94,7 @@ function invertPorts(ports: number, protocol: number): number {
 
 /** Reads the tuple of a whole packet. */
 export function readTuple(packet: Packet, into: TupleWords): boolean {
-  return into.read(packet.bytes, packet.ip, packet.end);
+  return into.read(packet.frame.data, packet.ip, packet.end);
 }
 
 /** The words as a value to give away. */

@@ -1,6 +1,6 @@
 import type { Frame } from "../sim/index.ts";
 import type { Hop } from "./addressing.ts";
-import { getU8, getU16, getU32, setU8, setU16, setU32 } from "./bytes.ts";
+import { getU8, getU16, setU8, setU16 } from "./bytes.ts";
 import {
   applyChange,
   change16,
@@ -107,11 +107,11 @@ export class Packet {
   }
 
   get source(): Ipv4Address {
-    return ipv4(getU32(this.bytes, this.ip + IP_SOURCE));
+    return ipv4(this.frame.data.getUint32(this.ip + IP_SOURCE));
   }
 
   get destination(): Ipv4Address {
-    return ipv4(getU32(this.bytes, this.ip + IP_DESTINATION));
+    return ipv4(this.frame.data.getUint32(this.ip + IP_DESTINATION));
   }
 
   get protocol(): number {
@@ -260,31 +260,32 @@ export class Packet {
     };
   }
 
-  /** Writes an address and a port, either of them {@link NO_FIELD}, and patches both checksums once. */
+  /** Writes an address, and a port, either of them where it is not {@link NO_FIELD}, and patches both checksums once. */
   #change(addressField: number, address: number, portField: number, port: number): void {
     const { bytes } = this;
-    const protocol = this.protocol;
+    const { data } = this.frame;
     let change = 0;
     if (addressField !== NO_FIELD) {
-      change = change32(getU32(bytes, addressField), address);
+      change = change32(data.getUint32(addressField), address);
       if (change !== 0) {
-        setU32(bytes, addressField, address);
+        data.setUint32(addressField, address);
         const ipChecksum = this.ip + IP_CHECKSUM;
-        setU16(bytes, ipChecksum, applyChange(getU16(bytes, ipChecksum), change));
-        // Only TCP and UDP put the addresses under their checksum.
-        if (protocol === IpProtocol.icmp) change = 0;
+        data.setUint16(ipChecksum, applyChange(data.getUint16(ipChecksum), change));
       }
     }
+    const protocol = getU8(bytes, this.ip + IP_PROTOCOL);
+    // Only TCP and UDP put the addresses under their checksum.
+    if (protocol === IpProtocol.icmp) change = 0;
     if (portField !== NO_FIELD) {
-      change += change16(getU16(bytes, portField), port);
-      setU16(bytes, portField, port);
+      change += change16(data.getUint16(portField), port);
+      data.setUint16(portField, port);
     }
     if (change === 0) return;
-    const field = this.#checksumField();
+    const field = this.#checksumField(protocol);
     if (field === NO_FIELD) return;
-    const sum = applyChange(getU16(bytes, field), change);
+    const sum = applyChange(data.getUint16(field), change);
     // UDP's zero means "no checksum", so a sum of zero is written as its other form.
-    setU16(bytes, field, sum === 0 && protocol === IpProtocol.udp ? 0xffff : sum);
+    data.setUint16(field, sum === 0 && protocol === IpProtocol.udp ? 0xffff : sum);
   }
 
   #patchIp(before: number, now: number): void {
@@ -297,9 +298,8 @@ export class Packet {
     return this.isLaterFragment ? 0 : this.end - this.transport;
   }
 
-  #checksumField(): number {
+  #checksumField(protocol: number): number {
     const length = this.#transportLength();
-    const protocol = this.protocol;
     if (protocol === IpProtocol.tcp && length >= TCP_HEADER_LENGTH) return this.transport + TCP_CHECKSUM;
     if (protocol === IpProtocol.icmp && length >= ICMP_HEADER_LENGTH) return this.transport + ICMP_CHECKSUM;
     if (protocol === IpProtocol.udp && length >= UDP_HEADER_LENGTH) {
