@@ -3,37 +3,32 @@ import type { Addressing } from "./addressing.ts";
 import { getU16, getU32 } from "./bytes.ts";
 import type { HostContext } from "./context.ts";
 import type { IcmpErrorMessage } from "./icmp.ts";
-import type { DatagramHeader } from "./ip.ts";
+import { icmpErrorKind } from "./icmp-error-kind.ts";
 import { ANY_ADDRESS, type Ipv4Address, isLoopback } from "./ipv4-address.ts";
 import type { Packet } from "./packet.ts";
 import { CrowdedPorts, chooseLocalPort } from "./ports.ts";
 import { cutTrainPacket } from "./segment-train.ts";
 import {
   hearInTimeWait,
-  type IcmpErrorKind,
   type KeepAlive,
   LINUX_TCP,
   reopenSequence,
   resetFor,
   type Segment,
-  type SegmentTrain,
   type Seq,
   segmentFromWire,
-  segmentLength,
   TcpConnection,
   TcpListener,
   type TcpSettings,
   type TimeWait,
   takeApart,
-  writeSegment,
 } from "./tcp/index.ts";
 import { TcpCensus } from "./tcp-census.ts";
 import { flowOf, TcpConnectionTable } from "./tcp-connection-table.ts";
+import { identify, packSegment, type TcpNeighbours } from "./tcp-output.ts";
 import { type TcpEndpoint, TcpSocket, type TcpSocketEvents } from "./tcp-socket.ts";
 import { type Resting, TimeWaitTable } from "./time-wait-table.ts";
 import { IcmpType, UnreachableCode } from "./wire/icmp.ts";
-import { IpProtocol } from "./wire/ipv4.ts";
-import { setTcpChecksum, TcpFlag } from "./wire/tcp.ts";
 
 /** What most servers ask for; the host's settings bound it. */
 const DEFAULT_BACKLOG = 4096;
@@ -41,16 +36,6 @@ const DEFAULT_BACKLOG = 4096;
 const REUSE_DELAY = seconds(1);
 /** Of the type of service (RFC 3168 §5). */
 const ECN_BITS = 3;
-
-export interface TcpNeighbours {
-  create(header: DatagramHeader, length: number, train?: SegmentTrain): Packet;
-  send(packet: Packet): void;
-  pathMtu(destination: Ipv4Address): number;
-  /** Whether segments to there may leave several as one. */
-  mayJoin(destination: Ipv4Address): boolean;
-  /** See `PacketHook.attach`. */
-  attach(answer: Packet, packet: Packet): void;
-}
 
 /** Where to connect, and from where. */
 export interface TcpConnectOptions {
@@ -206,7 +191,7 @@ export class TcpLayer {
     const reset = resetFor(segment);
     if (reset === undefined) return;
     const local = { address: destination, port: packet.destinationPort };
-    const answer = this.#draw(reset, local, { address: source, port: packet.sourcePort }, 0);
+    const answer = packSegment(this.#ip, reset, { local, remote: { address: source, port: packet.sourcePort } }, 0);
     this.#ip.attach(answer, packet);
     this.#ip.send(answer);
   }
@@ -257,7 +242,7 @@ export class TcpLayer {
     const { answer, isOver } = hearInTimeWait(left, segment, this.#host.now());
     this.#host.drop(packet, "tcp-refused-segment");
     if (left.since !== since) this.#timeWaits.moveBack(resting);
-    if (answer !== undefined) this.#ip.send(this.#draw(answer, local, remote, 0));
+    if (answer !== undefined) this.#ip.send(packSegment(this.#ip, answer, resting, 0));
     if (isOver !== true) return;
     this.#timeWaits.remove(resting);
     this.#ports.free(local, remote);
@@ -315,7 +300,7 @@ export class TcpLayer {
     }
     this.#tellDelivered(packet);
     packet.frame.release();
-    if (heard.kind === "cookie") return this.#ip.send(this.#draw(heard.segment, local, remote, 0));
+    if (heard.kind === "cookie") return this.#ip.send(packSegment(this.#ip, heard.segment, { local, remote }, 0));
     this.#flush(this.#addSocket(heard.connection, local, remote, {}));
   }
 
@@ -362,7 +347,7 @@ export class TcpLayer {
       segment !== undefined;
       segment = connection.poll(this.#host.now(), asTrains)
     ) {
-      this.#ip.send(this.#draw(segment, socket.local, socket.remote, this.#identify(socket, segment)));
+      this.#ip.send(packSegment(this.#ip, segment, socket, identify(socket, segment)));
     }
     const { timeWait } = connection;
     if (timeWait !== undefined) return this.#rest(socket, timeWait);
@@ -387,31 +372,8 @@ export class TcpLayer {
     if (this.#sockets.remove(socket)) this.#timeWaits.add(local, remote, timeWait);
   }
 
-  /** As Linux: a counter for each connection; 0 where no full socket stands behind the segment, for SYN-ACK and in TIME-WAIT. */
-  #identify(socket: TcpSocket, segment: Segment): number {
-    const isSynAck = (segment.flags & (TcpFlag.syn | TcpFlag.ack)) === (TcpFlag.syn | TcpFlag.ack);
-    if (isSynAck || socket.state === "time-wait") return 0;
-    const identification = socket.identification;
-    socket.identification = (identification + (segment.train?.count ?? 1)) & 0xffff;
-    return identification;
-  }
-
-  #draw(segment: Segment, local: TcpEndpoint, remote: TcpEndpoint, identification: number): Packet {
-    const { address: source, port: sourcePort } = local;
-    const { address: destination, port: destinationPort } = remote;
-    const typeOfService = segment.codepoint ?? 0;
-    const header = { protocol: IpProtocol.tcp, source, destination, dontFragment: true, identification, typeOfService };
-    const packet = this.#ip.create(header, segmentLength(segment), segment.train);
-    const { bytes, transport } = packet;
-    writeSegment(segment, { sourcePort, destinationPort }, bytes, transport);
-    if (segment.train !== undefined) return packet;
-    setTcpChecksum(bytes, transport, packet.transportSum());
-    packet.frame.sumKnownAt = transport;
-    return packet;
-  }
-
   #reset(reset: Segment | undefined, local: TcpEndpoint, remote: TcpEndpoint): void {
-    if (reset !== undefined) this.#ip.send(this.#draw(reset, local, remote, 0));
+    if (reset !== undefined) this.#ip.send(packSegment(this.#ip, reset, { local, remote }, 0));
   }
 
   #listeningAt(local: TcpEndpoint): Listening | undefined {
@@ -428,26 +390,5 @@ export class TcpLayer {
   #tellDelivered(packet: Packet): void {
     if (!this.#host.events.active) return;
     this.#host.emit(packet.lineage, { kind: "delivered", to: `tcp ${packet.destinationPort}` });
-  }
-}
-
-/** `icmp_err_convert` (net/ipv4/icmp.c): what an error means to a connection; `undefined` for those that mean nothing. */
-function icmpErrorKind(type: number, code: number): IcmpErrorKind | undefined {
-  if (type === IcmpType.timeExceeded) return "time-exceeded";
-  if (type === IcmpType.parameterProblem) return "parameter-problem";
-  if (type !== IcmpType.unreachable) return undefined;
-  switch (code) {
-    case UnreachableCode.network:
-      return "network-unreachable";
-    case UnreachableCode.protocol:
-      return "protocol-unreachable";
-    case UnreachableCode.port:
-      return "port-unreachable";
-    case UnreachableCode.networkProhibited:
-    case UnreachableCode.hostProhibited:
-    case UnreachableCode.administrativelyProhibited:
-      return "prohibited";
-    default:
-      return "host-unreachable";
   }
 }
