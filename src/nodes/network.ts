@@ -107,7 +107,9 @@ export class Network {
     this.simulator = new Simulator({ seed: options.seed });
     this.#startDate = options.startDate ?? DEFAULT_START_DATE;
     this.#startDateMs = Number(this.#startDate / 1_000_000n);
-    if (options.capture !== undefined || options.tapped === true) this.#recorder = new Recorder(this.events);
+    if (options.capture !== undefined || options.tapped === true) {
+      this.#recorder = new Recorder(this.events, this.simulator.frames);
+    }
     if (options.capture !== undefined) this.capture = this.record(options.capture).capture;
   }
 

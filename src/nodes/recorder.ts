@@ -1,6 +1,12 @@
-import type { EventStream, InterfaceAddress, MacAddress, PacketEvent } from "../netstack/index.ts";
+import {
+  cutTrain,
+  type EventStream,
+  type InterfaceAddress,
+  type MacAddress,
+  type PacketEvent,
+} from "../netstack/index.ts";
 import type { Capture, CapturePoint, CapturePointDescription } from "../pcap/index.ts";
-import type { Device, Frame } from "../sim/index.ts";
+import type { Device, Frame, FramePool } from "../sim/index.ts";
 import { CommentWriter } from "./comments.ts";
 
 /** One capture, and the network's points in it by number. */
@@ -21,6 +27,7 @@ interface AwaitedInterface {
  */
 export class Recorder {
   readonly #events: EventStream;
+  readonly #frames: FramePool;
   /** By name, in the order of their numbers. */
   readonly #points = new Map<string, { readonly number: number; readonly description: CapturePointDescription }>();
   readonly #names = new Map<number, Set<string>>();
@@ -28,8 +35,9 @@ export class Recorder {
   #comments = new CommentWriter();
   #stopReading: (() => void) | undefined;
 
-  constructor(events: EventStream) {
+  constructor(events: EventStream, frames: FramePool) {
     this.#events = events;
+    this.#frames = frames;
   }
 
   /** The names of the points that have been tapped. */
@@ -80,14 +88,13 @@ export class Recorder {
         device.send(frame);
       },
       onFrame: (handler, takesTrains) => {
-        const record = (frame: Frame): void => {
-          for (const { capture, points } of this.#recordings) {
-            const place = points[point];
-            if (place !== undefined) capture.record(place, "in", frame);
-          }
+        const arrived = (frame: Frame): void => {
+          // On its way already when the recording began.
+          if (frame.segments > 1 && isRecorded()) return cutTrain(frame, this.#frames).forEach(arrived);
+          this.#recordArriving(point, frame);
           handler(frame);
         };
-        device.onFrame(record, () => takesTrains?.() === true && !isRecorded());
+        device.onFrame(arrived, () => takesTrains?.() === true && !isRecorded());
       },
     };
   }
@@ -100,6 +107,13 @@ export class Recorder {
     const number = this.#points.size;
     this.#points.set(description.name, { number, description });
     return number;
+  }
+
+  #recordArriving(point: number, frame: Frame): void {
+    for (const { capture, points } of this.#recordings) {
+      const place = points[point];
+      if (place !== undefined) capture.record(place, "in", frame);
+    }
   }
 
   #recordLeaving(point: number, node: string, frame: Frame): void {

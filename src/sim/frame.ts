@@ -2,11 +2,10 @@ import { START, type Time } from "./time.ts";
 
 /** Room kept before a frame's first byte, for a tunnel's outer headers; puts an IP header behind Ethernet at a multiple of four. */
 const HEADROOM = 66;
-/** Buffers of these two sizes are kept for reuse, so many of each: for frames of the wire, and for whatever is longer. */
-const SMALL_SIZE = 2048;
-const SMALL_LIMIT = 4096;
-const LARGE_SIZE = HEADROOM + 66_000;
-const LARGE_LIMIT = 256;
+/** Buffers of three sizes are kept for reuse, so many of each: for frames of the wire, for jumbo frames, and for whatever is longer. */
+const WIRE = { size: 2048, limit: 4096 } as const;
+const JUMBO = { size: 10_240, limit: 1024 } as const;
+const LONGEST = { size: HEADROOM + 66_000, limit: 256 } as const;
 
 /**
  * Bytes on their way: `bytes` from `start` to `end`. A frame has one owner. `send` gives it away; whoever keeps, floods or
@@ -70,8 +69,9 @@ export class Frame {
 
 /** Makes frames and takes them back, so that the packet path allocates no buffers. Also numbers the lineages of a run. */
 export class FramePool {
-  readonly #small: Frame[] = [];
-  readonly #large: Frame[] = [];
+  readonly #wire: Frame[] = [];
+  readonly #jumbo: Frame[] = [];
+  readonly #longest: Frame[] = [];
   #lineages = 0;
 
   /** A frame of `length` bytes with a new lineage. Its content is undefined: whoever creates it writes every byte. */
@@ -113,16 +113,15 @@ export class FramePool {
   /** For {@link Frame.release}. */
   give(frame: Frame): void {
     const size = frame.bytes.length;
-    if (size === SMALL_SIZE && this.#small.length < SMALL_LIMIT) this.#small.push(frame);
-    else if (size === LARGE_SIZE && this.#large.length < LARGE_LIMIT) this.#large.push(frame);
+    if (size === WIRE.size && this.#wire.length < WIRE.limit) this.#wire.push(frame);
+    else if (size === JUMBO.size && this.#jumbo.length < JUMBO.limit) this.#jumbo.push(frame);
+    else if (size === LONGEST.size && this.#longest.length < LONGEST.limit) this.#longest.push(frame);
   }
 
   #take(length: number, lineage: number): Frame {
     const needed = HEADROOM + length;
-    const size = needed <= SMALL_SIZE ? SMALL_SIZE : Math.max(needed, LARGE_SIZE);
-    let frame = (size === SMALL_SIZE ? this.#small : this.#large).pop();
-    if (frame === undefined || frame.bytes.length < needed) frame = new Frame(this, new Uint8Array(size));
-    else frame.revive();
+    const frame = this.#reuse(needed) ?? new Frame(this, new Uint8Array(sizeFor(needed)));
+    frame.revive();
     frame.start = HEADROOM;
     frame.end = needed;
     frame.lineage = lineage;
@@ -133,4 +132,15 @@ export class FramePool {
     frame.segmentSize = 0;
     return frame;
   }
+
+  #reuse(needed: number): Frame | undefined {
+    if (needed <= WIRE.size) return this.#wire.pop();
+    if (needed <= JUMBO.size) return this.#jumbo.pop();
+    return needed <= LONGEST.size ? this.#longest.pop() : undefined;
+  }
+}
+
+function sizeFor(needed: number): number {
+  if (needed <= WIRE.size) return WIRE.size;
+  return needed <= JUMBO.size ? JUMBO.size : Math.max(needed, LONGEST.size);
 }

@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { parseIptablesSave } from "../../src/nat/index.ts";
 import { address, EVERYWHERE, interfaceAddress, mac, type TcpSocket } from "../../src/netstack/index.ts";
 import { type Host, Network } from "../../src/nodes/index.ts";
 import { readCapture } from "../../src/pcap/index.ts";
-import { type Impairments, ms, us } from "../../src/sim/index.ts";
+import { after, type Impairments, ms, us } from "../../src/sim/index.ts";
 import { pattern } from "../tun/kernel-packets.ts";
 
 /*
@@ -174,3 +174,24 @@ function build(network: Network, given: Case): { client: Host; server: Host } {
 function packetsOf(file: Uint8Array): string[] {
   return readCapture(file).packets.map(({ time, bytes }) => `${time} ${Buffer.from(bytes).toString("hex")}`);
 }
+
+it("shows a train that was on its way when a recording began as the segments it stands for", () => {
+  const network = new Network({ seed: 7, tapped: true });
+  const { client, server } = build(network, {});
+  server.stack.tcp.listen({ port: 8080 }, () => {});
+  const socket = client.stack.tcp.connect({ to: address("10.0.0.10"), port: 80 }, {}) as TcpSocket;
+  const fill = writer(socket, pattern(BYTES));
+  socket.events = { onConnect: fill, onDrain: fill };
+  const { simulator } = network;
+  const created = vi.spyOn(simulator.frames, "createTrain");
+  simulator.runUntil(() => created.mock.calls.length > 2);
+  const chunks: Uint8Array[] = [];
+  const sinkFor = (): ((chunk: Uint8Array) => void) => (chunk) => void chunks.push(chunk.slice());
+  const recording = network.record({ target: { format: "pcap", sinkFor }, only: ["router/eth0"] });
+  simulator.runTo(after(simulator.now(), ms(1)));
+  recording.end();
+  recording.capture.finish();
+  const lengths = readCapture(Buffer.concat(chunks)).packets.map(({ bytes }) => bytes.length);
+  expect(lengths.length).toBeGreaterThan(4);
+  expect(Math.max(...lengths)).toBe(1514);
+});
