@@ -21,6 +21,10 @@ export const ORIGINAL = 0;
 export const REPLY = 1;
 export const NOT_FOUND = -1;
 
+/** What a table has before its first connection: of 5,000 nodes most never see one. */
+const NO_WORDS = new Int32Array(0);
+const NO_TIMES = new Float64Array(0);
+
 /**
  * All connections of one host: records in one typed array, found by either tuple through an open-addressing index, or by original source
  * through chains. A connection is its record's number, the slot. Slots are used again; a generation of four bits tells a packet that kept one too
@@ -29,12 +33,12 @@ export const NOT_FOUND = -1;
  */
 export class FlowTable {
   /** All records; replaced when the table grows, so read it anew after {@link create}. */
-  words: Int32Array = new Int32Array(0);
+  words: Int32Array = NO_WORDS;
   /** The same bytes as floats, for `Field.expires`. */
-  times: Float64Array = new Float64Array(0);
-  #index: Int32Array = new Int32Array(0);
-  #sources: Int32Array = new Int32Array(0);
-  #limbo: Int32Array = new Int32Array(0);
+  times: Float64Array = NO_TIMES;
+  #index: Int32Array = NO_WORDS;
+  #sources: Int32Array = NO_WORDS;
+  #limbo: Int32Array = NO_WORDS;
   #tickets = 0;
   #used = 0;
   /** First of the free slots, plus 1; each has the next one in `Field.nextBySource`. */

@@ -35,6 +35,9 @@ export interface NetfilterOptions {
   readonly settlesTranslated?: boolean;
 }
 
+/** What every host begins with: the plan for it is made once. */
+const NO_RULES: Ruleset = new Map();
+
 /** The firewall, the connection tracking and the address translation of one host. */
 export class Netfilter implements PacketHook {
   readonly sets: IpSets = new IpSets();
@@ -44,8 +47,9 @@ export class Netfilter implements PacketHook {
   readonly #nat: Nat;
   readonly #environment: RuleEnvironment;
   readonly #tracking: "auto" | "on" | "off";
-  #states = new WeakMap<object, unknown>();
-  #ruleset: Ruleset = new Map();
+  /** What rules count, by their matches; most hosts have no such rule. */
+  #states: WeakMap<object, unknown> | undefined;
+  #ruleset: Ruleset = NO_RULES;
   #plan: Plan;
   #tracks = false;
   /** A walk not in use: a rule may send a packet, which passes the hooks while the first one still does. */
@@ -101,7 +105,7 @@ export class Netfilter implements PacketHook {
   setRules(ruleset: Ruleset): void {
     const before = this.#ruleset;
     this.#ruleset = ruleset;
-    this.#states = new WeakMap();
+    this.#states = undefined;
     this.#forgetNamed();
     this.#plan = this.#makePlan(before);
   }
@@ -249,6 +253,7 @@ export class Netfilter implements PacketHook {
   }
 
   #state<T>(of: object, create: () => T): T {
+    this.#states ??= new WeakMap();
     const known = this.#states.get(of) as T | undefined;
     if (known !== undefined) return known;
     const made = create();

@@ -23,6 +23,8 @@ const OPTION_SACK = 5;
 /** RFC 7323 §2.3. */
 const LARGEST_SCALE = 14;
 
+const NO_BYTES = new Uint8Array(0);
+
 /** A TCP header as window tracking needs it, filled again for each packet. Sequence numbers are signed words: compare differences with `| 0`. */
 export class TcpSegment {
   sequence = 0;
@@ -33,7 +35,7 @@ export class TcpSegment {
   flags = 0;
   /** One of {@link SegmentKind}. */
   kind: number = SegmentKind.none;
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes: Uint8Array = NO_BYTES;
   #options = 0;
   #optionsEnd = 0;
 

@@ -30,6 +30,8 @@ export const Fit = {
   outside: 2,
 } as const;
 
+const NO_WORDS = new Int32Array(0);
+
 /**
  * Is a segment inside the window? (`tcp_in_window`, net/netfilter/nf_conntrack_proto_tcp.c in Linux 6.x; the method is Guido van Rooij's,
  * "Real Stateful TCP Packet Filtering in IP Filter".) Standing between the ends, we know what each has sent and what the other has allowed it:
@@ -42,7 +44,7 @@ export const Fit = {
  * One tracker serves all connections; what it holds is the segment at hand.
  */
 export class TcpWindowTracker {
-  #words: Int32Array = new Int32Array(0);
+  #words: Int32Array = NO_WORDS;
   #segment: TcpSegment;
   #slot = 0;
   #direction = 0;
