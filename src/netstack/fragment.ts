@@ -1,6 +1,6 @@
 import type { Frame, FramePool } from "../sim/index.ts";
 import { getU8, setU8, setU16 } from "./bytes.ts";
-import { Packet } from "./packet.ts";
+import type { Packet } from "./packet.ts";
 import { ETHERNET_HEADER_LENGTH } from "./wire/ethernet.ts";
 import { emitIpv4Header, fillIpv4Checksum, IPV4_HEADER_LENGTH, type Ipv4Header, readIpv4Header } from "./wire/ipv4.ts";
 
@@ -65,18 +65,7 @@ function cut(packet: Packet, header: Ipv4Header, piece: Piece, frames: FramePool
   );
   if (place > 0) blankUncopiedOptions(frame.bytes, ip, header.headerLength);
   fillIpv4Checksum(frame.bytes, ip);
-  return inherit(new Packet(frame, ip), packet);
-}
-
-function inherit(piece: Packet, from: Packet): Packet {
-  piece.in = from.in;
-  piece.out = from.out;
-  piece.physIn = from.physIn;
-  piece.physOut = from.physOut;
-  piece.mark = from.mark;
-  piece.tracking = from.tracking;
-  piece.route = from.route;
-  return piece;
+  return packet.continuedIn(frame);
 }
 
 /** Overwrites options that only the first fragment carries with padding (`ip_options_fragment`, net/ipv4/ip_options.c). */
@@ -110,7 +99,7 @@ export function join(pieces: readonly Packet[], payloadLength: number, frames: F
   setU8(frame.bytes, ip + 6, header.dontFragment ? 0x40 : 0);
   setU8(frame.bytes, ip + 7, 0);
   fillIpv4Checksum(frame.bytes, ip);
-  const whole = inherit(new Packet(frame, ip), first);
+  const whole = first.continuedIn(frame);
   whole.fragments = pieces.map((piece) => piece.end - piece.transport);
   return whole;
 }
